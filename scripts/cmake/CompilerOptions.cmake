@@ -1,0 +1,22 @@
+# The warning level, sanitizers and coverage, as one interface target that every layer links.
+add_library(runnel_options INTERFACE)
+target_compile_options(runnel_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wnull-dereference -Wdouble-promotion -Wcast-align
+  -Wimplicit-fallthrough -Wextra-semi)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(runnel_options INTERFACE -Wduplicated-cond -Wlogical-op
+    $<$<CONFIG:RelWithDebInfo,Release>:-Wno-null-dereference>) # false alarms once inlined
+endif()
+if(RUNNEL_WARNINGS_AS_ERRORS)
+  target_compile_options(runnel_options INTERFACE -Werror)
+endif()
+if(RUNNEL_SANITIZE)
+  target_compile_options(runnel_options INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(runnel_options INTERFACE -fsanitize=address,undefined)
+endif()
+if(RUNNEL_COVERAGE)
+  target_compile_options(runnel_options INTERFACE --coverage -O0 -fno-inline)
+  target_link_options(runnel_options INTERFACE --coverage)
+endif()

@@ -1,0 +1,14 @@
+# runnel_layer(NAME DIRECTORY DEPENDS...): one static library for one layer, from every .cc below
+# DIRECTORY, linking the layers that it may include and no others.
+function(runnel_layer name directory)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${directory}/*.cc)
+  add_library(runnel_${name} STATIC ${sources})
+  add_library(runnel::${name} ALIAS runnel_${name})
+  target_include_directories(runnel_${name}
+    PUBLIC ${PROJECT_SOURCE_DIR}/stack/include
+    PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(runnel_${name} PRIVATE runnel_options)
+  foreach(dependency IN LISTS ARGN)
+    target_link_libraries(runnel_${name} PUBLIC runnel_${dependency})
+  endforeach()
+endfunction()

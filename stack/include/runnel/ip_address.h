@@ -1,0 +1,95 @@
+// Addresses and prefixes of either family as plain values.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace runnel {
+
+// An IPv4 or IPv6 address in 16 octets.
+//
+// An IPv4 address is kept in its IPv4-mapped form ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so
+// one type serves both families and comparing never asks for the family.
+class IpAddress {
+ public:
+  // The unspecified IPv4 address, 0.0.0.0.
+  constexpr IpAddress() noexcept : IpAddress(0, 0, 0, 0) {}
+
+  constexpr IpAddress(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) noexcept
+      : octets_{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d} {}
+
+  // Makes an IPv4 address from its 32-bit value in host byte order.
+  [[nodiscard]] static constexpr IpAddress from_v4(std::uint32_t value) noexcept {
+    return {static_cast<std::uint8_t>(value >> 24U), static_cast<std::uint8_t>(value >> 16U),
+            static_cast<std::uint8_t>(value >> 8U), static_cast<std::uint8_t>(value)};
+  }
+
+  [[nodiscard]] static constexpr IpAddress from_v6(
+      const std::array<std::uint8_t, 16>& octets) noexcept {
+    IpAddress address;
+    address.octets_ = octets;
+    return address;
+  }
+
+  // Reads a dotted quad such as 192.0.2.2: four decimal numbers without leading zeros.
+  [[nodiscard]] static std::optional<IpAddress> parse_v4(std::string_view text) noexcept;
+
+  [[nodiscard]] constexpr bool is_v4() const noexcept {
+    for (std::size_t i = 0; i < 10; ++i) {
+      if (octets_[i] != 0) return false;
+    }
+    return octets_[10] == 0xff && octets_[11] == 0xff;
+  }
+  [[nodiscard]] constexpr bool is_v6() const noexcept { return !is_v4(); }
+
+  // The IPv4 address as a number in host byte order. REQUIRES: is_v4().
+  [[nodiscard]] constexpr std::uint32_t v4_value() const noexcept {
+    return (std::uint32_t{octets_[12]} << 24U) | (std::uint32_t{octets_[13]} << 16U) |
+           (std::uint32_t{octets_[14]} << 8U) | std::uint32_t{octets_[15]};
+  }
+
+  // All 16 octets, IPv4 in mapped form.
+  [[nodiscard]] constexpr const std::array<std::uint8_t, 16>& octets() const noexcept {
+    return octets_;
+  }
+
+  [[nodiscard]] bool is_unspecified() const noexcept;
+  [[nodiscard]] bool is_loopback() const noexcept;           // 127.0.0.0/8, ::1
+  [[nodiscard]] bool is_multicast() const noexcept;          // 224.0.0.0/4, ff00::/8
+  [[nodiscard]] bool is_limited_broadcast() const noexcept;  // 255.255.255.255
+  [[nodiscard]] bool is_reserved() const noexcept;           // 240.0.0.0/4, RFC 1112 section 4
+
+  [[nodiscard]] std::string to_string() const;
+
+  friend constexpr bool operator==(const IpAddress&, const IpAddress&) noexcept = default;
+  friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) noexcept = default;
+
+ private:
+  std::array<std::uint8_t, 16> octets_;
+};
+
+// An address together with the length of its network's prefix, such as 192.0.2.2/24.
+struct IpPrefix {
+  IpAddress address;
+  std::uint8_t length = 32;  // bits, 0 to 32 for IPv4
+
+  // Reads IPv4 CIDR notation, 192.0.2.2/24; the length is required.
+  [[nodiscard]] static std::optional<IpPrefix> parse_v4(std::string_view text) noexcept;
+
+  [[nodiscard]] std::uint32_t v4_mask() const noexcept;
+  [[nodiscard]] IpAddress network() const noexcept;
+  // The subnet's directed broadcast address; none for /31 and /32 (RFC 3021).
+  [[nodiscard]] std::optional<IpAddress> directed_broadcast() const noexcept;
+  [[nodiscard]] bool contains(const IpAddress& other) const noexcept;
+  // The lowest host address of the network that is not `address`; none for /32.
+  [[nodiscard]] std::optional<IpAddress> first_other_host() const noexcept;
+  [[nodiscard]] std::string to_string() const;
+
+  friend bool operator==(const IpPrefix&, const IpPrefix&) noexcept = default;
+};
+
+}  // namespace runnel

@@ -1,0 +1,210 @@
+// The stack: IP packets in, IP packets out, TCP connections in between. No I/O of its own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "runnel/bytes.h"
+#include "runnel/config.h"
+#include "runnel/counters.h"
+#include "runnel/endpoint.h"
+#include "runnel/event.h"
+#include "runnel/handle.h"
+#include "runnel/info.h"
+#include "runnel/packet.h"
+#include "runnel/random.h"
+#include "runnel/result.h"
+#include "runnel/time.h"
+#include "runnel/trace.h"
+
+namespace runnel {
+
+namespace core {
+class Engine;
+}
+
+// How a listener treats the connections that it accepts.
+struct ListenOptions {
+  // Handshakes that are under way plus connections that wait for accept().
+  std::size_t backlog = 4096;
+  // Instead of Config::tcp, for this listener's connections.
+  std::optional<TcpConfig> tcp;
+};
+
+struct ConnectOptions {
+  // Zero address or zero port: the stack chooses.
+  Endpoint local;
+  // Instead of Config::tcp, for this connection.
+  std::optional<TcpConfig> tcp;
+};
+
+// One answer to an echo request, or one ICMP error that quotes it.
+struct EchoReply {
+  Instant received_at;
+  IpAddress from;
+  std::uint16_t identifier = 0;
+  std::uint16_t sequence = 0;
+  std::uint8_t ttl = 0;
+  std::size_t payload_octets = 0;
+  // Set when `from` answered with an ICMP error instead.
+  std::error_code error;
+};
+
+// A TCP/IP host whose link, clock, entropy and applications are all arguments.
+//
+// Theory of operation. Whoever drives a stack repeats five steps, in the order that lets an
+// acknowledgment ride on the application's answer (tun::Driver is this loop over a TUN device):
+//
+//    advance(now)                         timers that are due
+//    receive(packet, now) ...             a batch of packets from the link
+//    poll_event() ... read(), write()     the application's turn (Sockets::dispatch())
+//    poll_transmit(frame, now) ...        until it returns false
+//    wait for the link, or for next_deadline()
+//
+// Single-threaded, and never re-entrant: no call runs application code, except the injected
+// Random and TraceSink. Deterministic: the same configuration, packets, times, calls and random
+// numbers give the same output to the octet.
+//
+// Time. `now` must not go backwards. The application's calls (connect, write, close ...) take none:
+// they happen at the latest time that the stack was told by the four calls that do.
+//
+// Handles. connect() and accept() give a ConnectionId. It stays good until the application has
+// given it up with close() or abort() *and* its last event, Closed, has been sent; then every call
+// with it answers Errc::invalid_handle.
+class Stack {
+ public:
+  // `random` and `trace` must outlive the stack.
+  Stack(const Config& config, Random& random, TraceSink* trace = nullptr);
+  Stack(Stack&&) noexcept;
+  Stack& operator=(Stack&&) noexcept;
+  ~Stack();
+
+  // Makes `prefix.address` an address of this host.
+  // Errors: invalid_argument  not a unicast IPv4 address, or the network's own or broadcast address
+  //         address_in_use    it is one already
+  Result<void> add_address(const IpPrefix& prefix);
+
+  // --- The link's side -------------------------------------------------------------------------
+
+  // A block with room for any packet; empty (false) when the memory budget is spent.
+  [[nodiscard]] RxBuffer acquire_rx_buffer();
+
+  // Takes one packet from the link. Never fails: what is wrong with it is counted.
+  void receive(RxBuffer packet, Instant now);
+  // The same for a packet in memory of the caller's, which is copied.
+  void receive(Bytes packet, Instant now, const PacketMeta& meta = {});
+
+  // Fills `frame` with the next packet for the link, or returns false when there is none now.
+  [[nodiscard]] bool poll_transmit(TxFrame& frame, Instant now);
+
+  // Handles every timer that is due at `now`.
+  void advance(Instant now);
+
+  // When advance() has work next; kNever without a timer. May be early, is never late.
+  [[nodiscard]] Instant next_deadline() const;
+
+  // --- The application's side ------------------------------------------------------------------
+
+  [[nodiscard]] std::optional<Event> poll_event();
+
+  // Starts to accept connections to `local`; the unspecified address means every address of the
+  // stack. The passive OPEN of RFC 9293 section 3.10.1.
+  // Errors: invalid_argument       port 0
+  //         address_not_available  not an address of this stack
+  //         address_in_use         the endpoint has a listener
+  [[nodiscard]] Result<ListenerId> listen(const Endpoint& local, const ListenOptions& options = {});
+
+  // Takes the next established connection. Errors: would_block, invalid_handle.
+  [[nodiscard]] Result<ConnectionId> accept(ListenerId listener);
+
+  // Stops listening. Handshakes that are under way are forgotten, connections that nobody has
+  // accepted are reset. Errors: invalid_handle.
+  Result<void> close_listener(ListenerId listener);
+
+  // Starts to open a connection: the active OPEN. Connected, or Error and Closed, follow.
+  // Errors: invalid_argument       remote port 0, or a remote that is not a unicast address
+  //         address_not_available  no such local address, or no port is free
+  //         already_connected      the pair of endpoints is in use
+  //         no_buffer_space        as many connections as there may be
+  [[nodiscard]] Result<ConnectionId> connect(const Endpoint& remote,
+                                             const ConnectOptions& options = {});
+
+  // Appends octets to the send queue: the SEND call, RFC 9293 section 3.10.2. They are copied.
+  // Returns how many were taken, fewer than data.size() when the queue fills; Writable follows when
+  // there is room again. Transmits nothing itself: that is the next poll_transmit().
+  // Errors: would_block        the queue is full
+  //         no_buffer_space    the stack's memory budget is spent; Writable follows too
+  //         broken_pipe        after shutdown_write() or close()
+  //         connection_reset, timed_out, ...   what ended the connection
+  //         invalid_handle
+  [[nodiscard]] Result<std::size_t> write(ConnectionId connection, Bytes data);
+
+  // Moves received octets into `out`: the RECEIVE call, RFC 9293 section 3.10.3. Returns how many;
+  // 0 means that the peer has ended its stream and everything was read.
+  // Errors: would_block        nothing there yet
+  //         broken_pipe        after close()
+  //         connection_reset, timed_out, ...   what ended the connection
+  //         invalid_handle
+  [[nodiscard]] Result<std::size_t> read(ConnectionId connection, MutableBytes out);
+
+  // The same without a copy: a view of the first received octets that lie together, good until the
+  // next non-const call, and how to say that `octets` of them were used. An empty view means what 0
+  // means in read(). Errors as read(); consume() refuses more than is there with invalid_argument.
+  [[nodiscard]] Result<Bytes> peek(ConnectionId connection) const;
+  Result<void> consume(ConnectionId connection, std::size_t octets);
+
+  // How many octets write() would take now, and how many read() would give. 0 for a stale handle.
+  [[nodiscard]] std::size_t writable_octets(ConnectionId connection) const;
+  [[nodiscard]] std::size_t readable_octets(ConnectionId connection) const;
+
+  // Ends this side's stream after what was written: FIN. Reading goes on (half-close).
+  // Errors: broken_pipe when done before, not_connected, invalid_handle.
+  Result<void> shutdown_write(ConnectionId connection);
+
+  // Gives the connection up: the CLOSE call, RFC 9293 section 3.10.4. What was written is still
+  // delivered, then FIN. With received octets that nobody has read the peer gets a RST instead
+  // (RFC 9293 SHLD-3), because they are lost. Errors: invalid_handle.
+  Result<void> close(ConnectionId connection);
+
+  // Ends the connection at once, with RST: the ABORT call. Errors: invalid_handle.
+  Result<void> abort(ConnectionId connection);
+
+  // The Timeout event, whenever no payload moved in either direction for `inactivity`; zero: never.
+  Result<void> set_inactivity_timeout(ConnectionId connection, Duration inactivity);
+  Result<void> set_nagle(ConnectionId connection, bool enabled);
+  Result<void> set_keepalive(ConnectionId connection, bool enabled);
+  Result<void> set_user_timeout(ConnectionId connection, Duration timeout);
+
+  [[nodiscard]] Result<TcpInfo> info(ConnectionId connection) const;
+  [[nodiscard]] Result<Endpoint> local_endpoint(ConnectionId connection) const;
+  [[nodiscard]] Result<Endpoint> remote_endpoint(ConnectionId connection) const;
+  [[nodiscard]] Result<Endpoint> local_endpoint(ListenerId listener) const;
+
+  // --- Ping ------------------------------------------------------------------------------------
+
+  // Sends an ICMP echo request. Errors: invalid_argument, address_not_available, no_buffer_space.
+  Result<void> send_echo_request(const IpAddress& destination, std::uint16_t identifier,
+                                 std::uint16_t sequence, Bytes payload);
+  // The next reply or error to a request with any identifier; the oldest are dropped past 64.
+  [[nodiscard]] std::optional<EchoReply> poll_echo_reply();
+
+  // --- Looking inside --------------------------------------------------------------------------
+
+  [[nodiscard]] const Counters& counters() const noexcept;
+  [[nodiscard]] const Config& config() const noexcept;
+  [[nodiscard]] Instant now() const noexcept;
+
+  // Octets charged to the memory budget, and live records of each kind.
+  [[nodiscard]] std::size_t memory_octets() const noexcept;
+  [[nodiscard]] std::size_t connection_count() const noexcept;
+  [[nodiscard]] std::size_t syn_received_count() const noexcept;
+  [[nodiscard]] std::size_t time_wait_count() const noexcept;
+  [[nodiscard]] std::size_t timer_count() const noexcept;
+
+ private:
+  std::unique_ptr<core::Engine> engine_;
+};
+
+}  // namespace runnel

@@ -1,0 +1,44 @@
+// The addresses of this host, and what an address means to it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "runnel/ip_address.h"
+#include "runnel/result.h"
+
+namespace runnel::ip {
+
+enum class DestinationClass : std::uint8_t {
+  Local,      // one of this host's unicast addresses
+  Broadcast,  // limited, or the directed broadcast of one of its networks
+  Multicast,
+  Foreign,
+};
+
+// INVARIANT: every prefix holds a unicast IPv4 address, none twice.
+class AddressSet {
+ public:
+  // Errors: invalid_argument, address_in_use; see Stack::add_address().
+  Result<void> add(const IpPrefix& prefix);
+
+  [[nodiscard]] bool contains(const IpAddress& address) const noexcept;
+  [[nodiscard]] DestinationClass classify(const IpAddress& destination) const noexcept;
+
+  // Whether a packet from `source` may be answered at all: a unicast address that is neither
+  // unspecified, loopback, multicast, reserved nor the broadcast address of one of this host's
+  // networks (RFC 1122 section 3.2.1.3, RFC 9293 section 3.9.2.3).
+  [[nodiscard]] bool is_valid_source(const IpAddress& source) const noexcept;
+
+  // The local address to send from: one in the destination's network, else the first; none when
+  // the set is empty.
+  [[nodiscard]] std::optional<IpAddress> source_for(const IpAddress& destination) const noexcept;
+
+  [[nodiscard]] const std::vector<IpPrefix>& prefixes() const noexcept { return prefixes_; }
+
+ private:
+  std::vector<IpPrefix> prefixes_;
+};
+
+}  // namespace runnel::ip

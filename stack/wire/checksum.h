@@ -1,0 +1,51 @@
+// The Internet checksum, RFC 1071, and updating it in place, RFC 1624.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "runnel/bytes.h"
+#include "runnel/ip_address.h"
+
+namespace runnel::wire {
+
+// A one's complement sum that is being built, of 16-bit words in network byte order.
+//
+// Pieces may have odd lengths: the next piece then continues in the low octet of the same word.
+class ChecksumBuilder {
+ public:
+  // Adds octets that follow those added so far.
+  void add(Bytes octets) noexcept;
+  // Adds one 16-bit number in host byte order. REQUIRES: an even number of octets so far.
+  void add_u16(std::uint16_t value) noexcept { sum_ += value; }
+  void add_u32(std::uint32_t value) noexcept { sum_ += (value >> 16U) + (value & 0xffffU); }
+
+  // The sum folded to 16 bits, not complemented: what a Partial checksum field holds.
+  [[nodiscard]] std::uint16_t folded_sum() const noexcept;
+  // The checksum field's value: the complement of the sum. 0 over data that includes a correct
+  // checksum field.
+  [[nodiscard]] std::uint16_t checksum() const noexcept {
+    return static_cast<std::uint16_t>(~folded_sum());
+  }
+
+ private:
+  std::uint64_t sum_ = 0;
+  bool odd_ = false;
+};
+
+// The checksum of `octets` alone.
+[[nodiscard]] std::uint16_t internet_checksum(Bytes octets) noexcept;
+
+// A builder that already holds the IPv4 pseudo-header (RFC 9293 section 3.1).
+// REQUIRES: both addresses are IPv4.
+[[nodiscard]] ChecksumBuilder pseudo_header_sum(const IpAddress& source,
+                                                const IpAddress& destination,
+                                                std::uint8_t protocol,
+                                                std::size_t transport_octets) noexcept;
+
+// The checksum field after one 16-bit word that it covers changed from `before` to `after`
+// (RFC 1624, equation 3).
+[[nodiscard]] std::uint16_t updated_checksum(std::uint16_t checksum, std::uint16_t before,
+                                             std::uint16_t after) noexcept;
+
+}  // namespace runnel::wire

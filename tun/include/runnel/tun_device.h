@@ -1,0 +1,94 @@
+// A Linux TUN device: raw IP packets by file descriptor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "runnel/ip_address.h"
+#include "runnel/packet.h"
+
+namespace runnel::tun {
+
+// What a TUN cannot do for us, in one line that says what to do next.
+class DeviceError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// A link: where packets come from and go to. TunDevice is one; a capture or an impairment wraps one.
+class Device {
+ public:
+  Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  virtual ~Device() = default;
+
+  enum class ReadStatus : std::uint8_t { Packet, Empty };
+  enum class WriteStatus : std::uint8_t {
+    Written,
+    Full,     // try again when the descriptor is writable
+    Dropped,  // the link is down, or refused the packet: it is gone, and counted
+  };
+
+  // Reads one packet into `buffer`. Throws DeviceError when the device is gone for good.
+  [[nodiscard]] virtual ReadStatus read(RxBuffer& buffer) = 0;
+  // Writes one packet. Throws DeviceError when the device is gone for good.
+  [[nodiscard]] virtual WriteStatus write(TxFrame& frame) = 0;
+
+  // What to wait on for packets.
+  [[nodiscard]] virtual int descriptor() const noexcept = 0;
+  [[nodiscard]] virtual bool checksum_offload() const noexcept = 0;
+  [[nodiscard]] virtual bool tcp_segmentation_offload() const noexcept = 0;
+};
+
+struct TunOptions {
+  std::string name = "tun0";
+  // IFF_VNET_HDR with checksum and TSO offload. Off: plain packets, TUNSETOFFLOAD 0.
+  bool offload = true;
+
+  // Used only when this process creates the device; one that is there with an address and up is
+  // left as it is.
+  std::optional<IpPrefix> kernel_address;  // the kernel's side, the peer of the stack
+  std::optional<std::uint16_t> mtu_octets;
+};
+
+// An open TUN device. Opening creates it when it is not there, and attaches to one that is (made
+// with `ip tuntap add dev NAME mode tun user USER`).
+//
+// Address, MTU and link up are set through rtnetlink when this process may. When it may not, and
+// they are needed, opening fails with the exact `ip` commands in the message.
+class TunDevice final : public Device {
+ public:
+  // Throws DeviceError: no /dev/net/tun, not permitted, busy, not a TUN.
+  explicit TunDevice(const TunOptions& options);
+  ~TunDevice() override;
+
+  [[nodiscard]] ReadStatus read(RxBuffer& buffer) override;
+  [[nodiscard]] WriteStatus write(TxFrame& frame) override;
+  [[nodiscard]] int descriptor() const noexcept override;
+  [[nodiscard]] bool checksum_offload() const noexcept override;
+  [[nodiscard]] bool tcp_segmentation_offload() const noexcept override;
+
+  [[nodiscard]] const std::string& name() const noexcept;
+  [[nodiscard]] std::uint16_t mtu_octets() const noexcept;
+
+  // Packets that the device refused or that came while it could not be used.
+  struct Counters {
+    std::uint64_t read_packets = 0;
+    std::uint64_t written_packets = 0;
+    std::uint64_t write_link_down = 0;   // EIO
+    std::uint64_t write_refused = 0;     // EINVAL and other refusals of one packet
+    std::uint64_t read_malformed = 0;    // vnet headers that lie
+  };
+  [[nodiscard]] const Counters& counters() const noexcept;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace runnel::tun
