@@ -13,7 +13,8 @@ if(RUNNEL_WARNINGS_AS_ERRORS)
 endif()
 if(RUNNEL_SANITIZE)
   target_compile_options(runnel_options INTERFACE
-    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+    -UNDEBUG) # assertions too
   target_link_options(runnel_options INTERFACE -fsanitize=address,undefined)
 endif()
 if(RUNNEL_COVERAGE)

@@ -3,12 +3,12 @@
 function(runnel_layer name directory)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${directory}/*.cc)
   add_library(runnel_${name} STATIC ${sources})
-  add_library(runnel::${name} ALIAS runnel_${name})
   target_include_directories(runnel_${name}
-    PUBLIC ${PROJECT_SOURCE_DIR}/stack/include
+    PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/stack/include>
     PRIVATE ${PROJECT_SOURCE_DIR})
-  target_link_libraries(runnel_${name} PRIVATE runnel_options)
+  target_link_libraries(runnel_${name} PRIVATE $<BUILD_INTERFACE:runnel_options>)
   foreach(dependency IN LISTS ARGN)
     target_link_libraries(runnel_${name} PUBLIC runnel_${dependency})
   endforeach()
+  runnel_install_library(${name})
 endfunction()

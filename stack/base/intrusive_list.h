@@ -5,12 +5,14 @@
 
 namespace runnel::base {
 
-// Derive from ListNode to be listed. INVARIANT: both pointers are set, or neither is.
+// Derive from ListNode to be listed; an object that is destroyed leaves its list.
+// INVARIANT: both pointers are set, or neither is.
 struct ListNode {
   ListNode* previous = nullptr;
   ListNode* next = nullptr;
 
   ListNode() = default;
+  ~ListNode() { unlink(); }
   ListNode(const ListNode&) = delete;
   ListNode& operator=(const ListNode&) = delete;
 

@@ -13,10 +13,16 @@ namespace runnel::buffer {
 // Disjoint, non-adjacent ranges of a stream in ascending order, by 64-bit offset.
 //
 // Octets that are there already are never replaced: the copy that came first is kept (a peer that
-// sends two versions of the same octets does not choose between them later). Both the number of
-// ranges and the memory are bounded; what does not fit is refused, lowest offsets winning over
-// higher ones so that the stream can always go on. Adding one slice costs at most the number of
-// ranges it touches plus a search, whatever the order in which a peer sends.
+// sends two versions of the same octets does not choose between them later).
+//
+// Bounds, whatever the order in which a peer sends:
+// - Ranges: at most kMaxRanges. Lowest offsets win over higher ones, so that the stream can always
+//   go on: the highest range is given up for a lower one, and a higher one is refused.
+// - Memory: a slice that fills less than half of its block is copied, and copies coalesce forwards
+//   and backwards, so one octet does not pin a block of 64 KiB. charged_octets() is what is really
+//   held; the caller compares it with its limit before add().
+// - Work: a search among the ranges, plus the ranges that a slice touches. Joining two ranges moves
+//   the slices of the one that has fewer.
 class ReassemblyQueue {
  public:
   static constexpr std::size_t kMaxRanges = 64;
@@ -26,22 +32,29 @@ class ReassemblyQueue {
   ReassemblyQueue& operator=(const ReassemblyQueue&) = delete;
   ~ReassemblyQueue();
 
+  // Added, duplicate and refused octets are together the slice's length.
   struct AddOutcome {
     std::size_t added_octets = 0;
     std::size_t duplicate_octets = 0;
-    std::size_t refused_octets = 0;  // beyond the limit of ranges
+    std::size_t refused_octets = 0;  // beyond the limit of ranges, or no memory
     std::size_t evicted_octets = 0;  // given up at the high end to make room
   };
 
-  // Takes the part of `slice`, whose first octet is at `offset`, that is not there yet.
-  AddOutcome add(std::uint64_t offset, const Slice& slice);
+  // Takes the part of `slice`, whose first octet is at `offset`, that is not there yet: also when
+  // that lies before and behind what is there. REQUIRES: offset + slice.length does not wrap.
+  AddOutcome add(std::uint64_t offset, const Slice& slice) noexcept;
 
   // Moves the octets that begin at `offset` without a gap to the back of `queue`, dropping what
-  // lies before `offset`; returns how many were moved.
-  std::size_t pop_contiguous(std::uint64_t offset, SliceQueue& queue);
+  // lies before `offset`; returns how many were moved. Moves none when `queue` has no memory for
+  // them: they stay for the next call.
+  std::size_t pop_contiguous(std::uint64_t offset, SliceQueue& queue) noexcept;
+
+  // Gives up the highest range; returns its octets. REQUIRES: !empty().
+  std::size_t drop_highest() noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return octets_ == 0; }
   [[nodiscard]] std::size_t octets() const noexcept { return octets_; }
+  // What the blocks and the ranges cost.
   [[nodiscard]] std::size_t charged_octets() const noexcept { return charged_; }
   [[nodiscard]] std::size_t range_count() const noexcept;
 
@@ -56,7 +69,15 @@ class ReassemblyQueue {
   void clear() noexcept;
 
  private:
+  struct HeldRange;
   struct Ranges;
+
+  AddOutcome add_apart(std::size_t index, std::uint64_t offset, const Slice& slice) noexcept;
+  std::size_t extend_backwards(HeldRange& range, const Slice& slice) noexcept;
+  std::size_t extend_forwards(HeldRange& range, const Slice& slice) noexcept;
+  [[nodiscard]] bool join_next(std::size_t index) noexcept;
+  void remove(std::size_t index) noexcept;
+
   std::unique_ptr<Ranges> ranges_;  // none while empty: the common case costs one pointer
   std::size_t octets_ = 0;
   std::size_t charged_ = 0;

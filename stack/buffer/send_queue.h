@@ -6,6 +6,7 @@
 
 #include "runnel/bytes.h"
 #include "runnel/packet.h"
+#include "stack/buffer/ring.h"
 #include "stack/buffer/slab.h"
 
 namespace runnel::buffer {
@@ -14,27 +15,42 @@ namespace runnel::buffer {
 //
 //    begin_offset()                      end_offset()
 //        |  acknowledged next ...  written last |
+//        [  chunk  ][     chunk     ][ chunk ...room ]
 //
 // Any range inside can be gathered into a frame any number of times (transmission, retransmission)
-// until release_until() gives it up. An empty queue owns no memory.
+// until release_until() gives it up. Going forward from the range gathered last takes no search;
+// any other offset is found by halving. An empty queue owns no memory.
+//
+// Octets never move once they are written: what is copied in goes behind the octets of the last
+// chunk while its block has room and nobody else refers to it, else into a new block as large as
+// the queue is by then. So single octets coalesce, and a stream comes to lie in the largest blocks.
+//
+// INVARIANT: chunks are in order without a gap, none of them empty, from begin_offset() or before
+// it to end_offset().
 class SendQueue {
  public:
   SendQueue() noexcept = default;
   SendQueue(const SendQueue&) = delete;
   SendQueue& operator=(const SendQueue&) = delete;
-  ~SendQueue() { clear(); }
+  ~SendQueue() = default;
 
   [[nodiscard]] std::uint64_t begin_offset() const noexcept { return begin_; }
   [[nodiscard]] std::uint64_t end_offset() const noexcept { return end_; }
-  [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(end_ - begin_); }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return static_cast<std::size_t>(end_ - begin_);
+  }
   [[nodiscard]] bool empty() const noexcept { return begin_ == end_; }
   // What the blocks cost, which may be more than size().
-  [[nodiscard]] std::size_t charged_octets() const noexcept { return charged_; }
+  [[nodiscard]] std::size_t charged_octets() const noexcept {
+    return charged_ + chunks_.allocated_octets();
+  }
+  // How many slices the whole queue would make.
+  [[nodiscard]] std::size_t chunk_count() const noexcept { return chunks_.count(); }
 
   // Copies `data` to the end. Returns how many octets were taken: fewer when the budget is spent.
-  std::size_t append(Bytes data, SlabPool& pool);
-  // Adds a slice to the end without copying.
-  void append(Slice slice);
+  std::size_t append(Bytes data, SlabPool& pool) noexcept;
+  // Adds a slice to the end without copying. Returns false when there is no memory for it.
+  [[nodiscard]] bool append(Slice slice) noexcept;
 
   // Gives up everything before `offset`. REQUIRES: begin_offset() <= offset <= end_offset().
   void release_until(std::uint64_t offset) noexcept;
@@ -44,19 +60,26 @@ class SendQueue {
   // non-const call. REQUIRES: begin_offset() <= offset; offset + octets <= end_offset().
   std::size_t gather(std::uint64_t offset, std::size_t octets, TxFrame& frame) const noexcept;
 
+  // Gives up everything. What is written next begins at end_offset().
   void clear() noexcept;
 
  private:
-  struct Chunk;
-  // The chunk with `offset` in it. Starts at the chunk found last time: sending goes forward.
-  [[nodiscard]] const Chunk* find(std::uint64_t offset) const noexcept;
+  struct Chunk {
+    std::uint64_t begin;
+    Slice slice;
 
-  Chunk* first_ = nullptr;
-  Chunk* last_ = nullptr;
-  mutable const Chunk* recent_ = nullptr;
+    [[nodiscard]] std::uint64_t end() const noexcept { return begin + slice.length; }
+  };
+
+  [[nodiscard]] bool holds(std::size_t index, std::uint64_t offset) const noexcept;
+  // The index of the chunk with `offset` in it. REQUIRES: begin_offset() <= offset < end_offset().
+  [[nodiscard]] std::size_t find(std::uint64_t offset) const noexcept;
+
+  Ring<Chunk> chunks_;
   std::uint64_t begin_ = 0;
   std::uint64_t end_ = 0;
-  std::size_t charged_ = 0;
+  std::size_t charged_ = 0;         // for blocks
+  mutable std::size_t recent_ = 0;  // the chunk gathered last: a hint, perhaps out of range
 };
 
 }  // namespace runnel::buffer

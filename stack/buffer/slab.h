@@ -31,7 +31,10 @@ class Slab {
   [[nodiscard]] bool is_shared() const noexcept { return references_ > 1; }
   void add_reference() noexcept { ++references_; }
   // Gives the block back to its pool with the last reference.
-  void drop_reference() noexcept;
+  inline void drop_reference() noexcept;
+
+  // Where the block came from, and where copies of what is in it may come from.
+  [[nodiscard]] SlabPool& pool() const noexcept { return *pool_; }
 
  private:
   friend class SlabPool;
@@ -85,6 +88,29 @@ struct Slice {
   [[nodiscard]] Bytes bytes() const noexcept {
     return slab ? Bytes{slab->data() + offset, length} : Bytes{};
   }
+  // Whether the octets fill at least half of their block, so that holding on to it is fair. If not,
+  // copy them (copy-break): a reference would pin far more memory than it uses.
+  [[nodiscard]] bool is_compact() const noexcept {
+    return slab && std::size_t{length} * 2 >= slab->capacity();
+  }
+  // How many octets behind (in front of) these may be written over: none when others refer to the
+  // block too.
+  [[nodiscard]] std::size_t room_behind() const noexcept {
+    return slab && !slab->is_shared() ? slab->capacity() - offset - length : 0;
+  }
+  [[nodiscard]] std::size_t room_in_front() const noexcept {
+    return slab && !slab->is_shared() ? offset : 0;
+  }
+  // Whether `next` is in the same block right behind these octets.
+  [[nodiscard]] bool continues_in(const Slice& next) const noexcept {
+    return slab.get() == next.slab.get() && offset + length == next.offset;
+  }
+
+  // The `octets` octets from the `from`-th on. REQUIRES: from + octets <= length.
+  [[nodiscard]] Slice part(std::size_t from, std::size_t octets) const noexcept {
+    assert(from + octets <= length);
+    return {slab, offset + static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(octets)};
+  }
   void remove_prefix(std::uint32_t octets) noexcept {
     assert(octets <= length);
     offset += octets;
@@ -98,13 +124,19 @@ struct Slice {
 
 // Hands out blocks in a few sizes and charges them to the stack's budget.
 //
-// A freed block is kept for the next acquire() of its size, a bounded number of each; kept blocks
-// are not charged. The pool must outlive its blocks.
+// A freed block is kept for the next acquire() of its size, up to kMaxKeptOctets of each size; kept
+// blocks are not charged. Blocks come from operator new(nothrow): when the system has no memory the
+// answer is the same as when the budget is spent.
+//
+// REQUIRES: the pool outlives its blocks and the budget outlives the pool (asserted).
 class SlabPool {
  public:
-  // The sizes in which blocks come, in octets of capacity.
+  // The sizes in which blocks come, in octets of capacity. With the block's header and the heap's
+  // own word they are just below multiples of a page, but for the last: it holds any IP packet, a
+  // link's header in front, and some room.
   static constexpr std::array<std::uint32_t, 5> kCapacities = {224, 1984, 8160, 32736, 66048};
   static constexpr std::uint32_t kLargest = kCapacities.back();
+  static constexpr std::size_t kMaxKeptOctets = std::size_t{4} << 20U;
 
   explicit SlabPool(base::MemoryBudget& budget) noexcept : budget_(&budget) {}
   SlabPool(const SlabPool&) = delete;
@@ -115,6 +147,11 @@ class SlabPool {
   // the budget is spent.
   [[nodiscard]] SlabRef acquire(std::size_t octets) noexcept;
 
+  // A block for a part of `octets` that will be followed by others: one that holds at least half of
+  // them, so that rounding up wastes little, or the largest one that the budget still allows. Empty
+  // when it allows none.
+  [[nodiscard]] SlabRef acquire_some(std::size_t octets) noexcept;
+
   // Copies `octets` into a block of their own; an empty slice when the budget is spent.
   // REQUIRES: octets.size() <= kLargest.
   [[nodiscard]] Slice copy(Bytes octets) noexcept;
@@ -122,9 +159,12 @@ class SlabPool {
   [[nodiscard]] base::MemoryBudget& budget() noexcept { return *budget_; }
   // Blocks that are referenced now.
   [[nodiscard]] std::size_t live_count() const noexcept { return live_; }
+  // What the blocks kept for reuse cost.
+  [[nodiscard]] std::size_t kept_octets() const noexcept;
 
  private:
   friend class Slab;
+  [[nodiscard]] SlabRef acquire_size(std::size_t size_index) noexcept;
   void take_back(Slab& slab) noexcept;
 
   struct FreeList {
@@ -136,5 +176,10 @@ class SlabPool {
   std::array<FreeList, kCapacities.size()> free_{};
   std::size_t live_ = 0;
 };
+
+void Slab::drop_reference() noexcept {
+  assert(references_ > 0);
+  if (--references_ == 0) pool_->take_back(*this);
+}
 
 }  // namespace runnel::buffer

@@ -12,7 +12,7 @@ namespace runnel::ip {
 
 enum class DestinationClass : std::uint8_t {
   Local,      // one of this host's unicast addresses
-  Broadcast,  // limited, or the directed broadcast of one of its networks
+  Broadcast,  // limited, or all host bits set or clear in one of its networks
   Multicast,
   Foreign,
 };
@@ -27,17 +27,20 @@ class AddressSet {
   [[nodiscard]] DestinationClass classify(const IpAddress& destination) const noexcept;
 
   // Whether a packet from `source` may be answered at all: a unicast address that is neither
-  // unspecified, loopback, multicast, reserved nor the broadcast address of one of this host's
+  // in 0.0.0.0/8, loopback, multicast, reserved nor the broadcast address of one of this host's
   // networks (RFC 1122 section 3.2.1.3, RFC 9293 section 3.9.2.3).
   [[nodiscard]] bool is_valid_source(const IpAddress& source) const noexcept;
 
-  // The local address to send from: one in the destination's network, else the first; none when
-  // the set is empty.
+  // The local address to send from: the destination itself when it is local, else the address in
+  // the smallest network that has the destination, else the first; none when the set is empty.
   [[nodiscard]] std::optional<IpAddress> source_for(const IpAddress& destination) const noexcept;
 
   [[nodiscard]] const std::vector<IpPrefix>& prefixes() const noexcept { return prefixes_; }
 
  private:
+  // Whether `address` means every host of one of this host's networks.
+  [[nodiscard]] bool is_broadcast(const IpAddress& address) const noexcept;
+
   std::vector<IpPrefix> prefixes_;
 };
 

@@ -31,15 +31,16 @@ struct IcmpError {
   Bytes quoted_payload;
 };
 
-// Reads an ICMP error: its quote must be an IPv4 header with at least 8 octets behind it, and
-// neither a fragment other than the first nor, for TCP and echo, from an address that is not ours.
-// Nothing when the quote is no such thing.
+// Reads an ICMP error: its quote must be an IPv4 header with at least 8 octets behind it, of a
+// packet from an address of ours that is not a fragment other than the first. Nothing when the
+// quote is no such thing.
 [[nodiscard]] std::optional<IcmpError> parse_icmp_error(const wire::Ipv4View& packet,
                                                         const wire::Icmpv4View& message,
                                                         const AddressSet& addresses) noexcept;
 
-// Whether an ICMP error may be sent about `offender`: not about an ICMP error, a fragment other
-// than the first, a broadcast or multicast, or a source that is no single host.
+// Whether an ICMP error may be sent about `offender`: not about an ICMP error (or what may be one:
+// an ICMP message of a type that is not a known query), a fragment other than the first, a packet
+// to anything but an address of ours, or from a source that is no single other host.
 [[nodiscard]] bool may_report_error(const wire::Ipv4View& offender,
                                     const AddressSet& addresses) noexcept;
 
@@ -55,7 +56,8 @@ struct IcmpError {
                                                           std::uint16_t sequence, Bytes data);
 
 // What an ICMP error means for a caller: host_unreachable, network_unreachable,
-// protocol_unreachable, connection_refused (port unreachable), ...
+// protocol_unreachable, connection_refused (port unreachable), not_supported (parameter problem).
+// No error for messages that report none which stops a packet: redirects, source quenches, queries.
 [[nodiscard]] std::error_code error_of(wire::IcmpType type, std::uint8_t code) noexcept;
 
 }  // namespace runnel::ip

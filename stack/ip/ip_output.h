@@ -7,30 +7,40 @@
 
 #include "runnel/packet.h"
 #include "runnel/random.h"
+#include "stack/base/siphash.h"
 #include "stack/buffer/slab.h"
 #include "stack/wire/ipv4.h"
 
 namespace runnel::ip {
 
-// The identification field of packets that may be fragmented, RFC 6864: unique for a (source,
-// destination, protocol) for as long as 16 bits allow, starting where nobody can guess.
+// The identification field of packets that may be fragmented, RFC 6864.
+//
+// A counter makes numbers that repeat as late as 16 bits allow, but it also tells everybody who
+// gets two of them how many packets left in between (the idle scan). So the counter goes through a
+// secret permutation of the 16-bit numbers, a Feistel network over SipHash: 65,536 consecutive
+// numbers are still all different, and their order says nothing to who has no key.
 class IdentificationSource {
  public:
   explicit IdentificationSource(Random& random)
-      : next_(static_cast<std::uint16_t>(random.next())) {}
-  [[nodiscard]] std::uint16_t next() noexcept { return next_++; }
+      : key_(base::SipHashKey::draw(random)), counter_(static_cast<std::uint16_t>(random.next())) {}
+
+  [[nodiscard]] std::uint16_t next() noexcept;
 
  private:
-  std::uint16_t next_;
+  base::SipHashKey key_;
+  std::uint16_t counter_;
 };
 
 // Prepends the IPv4 header to the transport header and payload in `frame`; with a Partial checksum
 // moves meta.checksum_start by the header's length.
+// REQUIRES: 20 + frame.size() <= 65,535.
 void prepend_header(TxFrame& frame, const wire::Ipv4Header& header) noexcept;
 
 // Cuts a datagram into fragments that fit `mtu_octets` (RFC 791 section 2.3), each a whole IPv4
-// packet in a slice of its own; one slice when it fits as it is. Fewer than needed, and none at
-// all, when the memory budget is spent. `header.dont_fragment` must be false when it does not fit.
+// packet in a slice of its own; one slice, with the header as it is, when it fits. None at all when
+// the memory budget has no room for every one of them (a part of a datagram is of no use), or when
+// it does not fit and header.dont_fragment is set.
+// REQUIRES: mtu_octets >= 28; 20 + payload.size() <= 65,535.
 [[nodiscard]] std::vector<buffer::Slice> make_packets(const wire::Ipv4Header& header, Bytes payload,
                                                       std::size_t mtu_octets,
                                                       buffer::SlabPool& pool);

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -11,29 +9,44 @@
 #include "runnel/counters.h"
 #include "runnel/time.h"
 #include "stack/buffer/slab.h"
+#include "stack/ip/fragment_table.h"
 #include "stack/wire/ipv4.h"
 
 namespace runnel::ip {
 
 // Reassembly by (source, destination, protocol, identification), RFC 791 and RFC 1122 3.3.2.
 //
-// - Fragments that overlap condemn their datagram: it is dropped whole, and so is the rest of it
-//   until the timeout, as RFC 5722 asks for IPv6 (an exact duplicate is ignored).
+//    0        8                24       32          44
+//    |  piece |                |  piece |  last one  |     pieces by offset, never overlapping
+//             ^ missing                              ^ the end, known from the last one
+//
+// - Fragments that contradict each other condemn their datagram: it is dropped whole, and so is the
+//   rest of it until the timeout, as RFC 5722 asks for IPv6. They do when they overlap (an exact
+//   duplicate is ignored), disagree about the end, or reach behind it.
 // - A datagram is given up reassembly_timeout after its first fragment came, whatever their TTLs.
-// - Memory counts what the fragments' blocks cost. When it is spent, the oldest datagram goes.
-// - Work per fragment does not grow with the number of datagrams under way beyond a hash or tree
-//   search, nor with the fragments of one beyond a search among fragments_per_datagram.
+// - Memory counts what the fragments' blocks and records cost. When it is spent, the oldest
+// datagram
+//   goes; one source may hold half of it.
+// - A fragment costs a search in two trees, of datagrams and of one datagram's pieces, whatever an
+//   attacker sends.
+//
+// What is counted: FragmentBadLength and NoMemory for each fragment, FragmentOverlap and
+// FragmentTooMany for the fragment that condemns a datagram and each one of it after that,
+// FragmentMemory and FragmentTimeout for each datagram given up.
 class Reassembler {
  public:
   // `config`, `pool` and `counters` must outlive the reassembler.
-  Reassembler(const Config& config, buffer::SlabPool& pool, Counters& counters);
+  Reassembler(const Config& config, buffer::SlabPool& pool, Counters& counters) noexcept
+      : config_(config),
+        pool_(pool),
+        counters_(counters),
+        table_(config.reassembly_memory_octets, counters) {}
   Reassembler(const Reassembler&) = delete;
   Reassembler& operator=(const Reassembler&) = delete;
-  ~Reassembler();
 
   // Takes one fragment. Returns the whole datagram when this one completes it: an IPv4 packet in
-  // one slice, the first fragment's header (options and all) with total length, fragment fields and
-  // header checksum made right. REQUIRES: fragment.is_fragment().
+  // one slice, the first fragment's header (options and all) with total length, fragment fields,
+  // ECN (RFC 3168 section 5.3) and header checksum made right. REQUIRES: fragment.is_fragment().
   [[nodiscard]] std::optional<buffer::Slice> add(const wire::Ipv4View& fragment, Instant now);
 
   // Gives up datagrams that are due, and returns the first fragment of each of which it is there
@@ -41,15 +54,20 @@ class Reassembler {
   [[nodiscard]] std::vector<buffer::Slice> advance(Instant now);
   [[nodiscard]] Instant next_deadline() const noexcept;
 
-  [[nodiscard]] std::size_t datagram_count() const noexcept;
-  [[nodiscard]] std::size_t memory_octets() const noexcept;
+  // Datagrams that are incomplete or condemned, and what they and their fragments cost.
+  [[nodiscard]] std::size_t datagram_count() const noexcept { return table_.datagram_count(); }
+  [[nodiscard]] std::size_t memory_octets() const noexcept { return table_.memory_octets(); }
 
  private:
-  struct Table;
+  void condemn(PartialDatagram& datagram, DropReason reason) noexcept;
+  // Keeps a copy of the fragment; false when there is no memory for it.
+  [[nodiscard]] bool keep(PartialDatagram& datagram, const wire::Ipv4View& fragment);
+  [[nodiscard]] std::optional<buffer::Slice> complete(PartialDatagram& datagram);
+
   const Config& config_;
   buffer::SlabPool& pool_;
   Counters& counters_;
-  std::unique_ptr<Table> table_;
+  FragmentTable table_;
 };
 
 }  // namespace runnel::ip

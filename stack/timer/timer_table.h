@@ -34,7 +34,9 @@ class TimerTable {
   }
 
  private:
-  [[nodiscard]] Instant& at(Kind kind) noexcept { return deadlines_[static_cast<std::size_t>(kind)]; }
+  [[nodiscard]] Instant& at(Kind kind) noexcept {
+    return deadlines_[static_cast<std::size_t>(kind)];
+  }
   std::array<Instant, kCount> deadlines_;
 };
 

@@ -39,8 +39,7 @@ class ChecksumBuilder {
 // A builder that already holds the IPv4 pseudo-header (RFC 9293 section 3.1).
 // REQUIRES: both addresses are IPv4.
 [[nodiscard]] ChecksumBuilder pseudo_header_sum(const IpAddress& source,
-                                                const IpAddress& destination,
-                                                std::uint8_t protocol,
+                                                const IpAddress& destination, std::uint8_t protocol,
                                                 std::size_t transport_octets) noexcept;
 
 // The checksum field after one 16-bit word that it covers changed from `before` to `after`

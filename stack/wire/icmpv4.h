@@ -45,16 +45,24 @@ class Icmpv4View {
   // The type may be a number that IcmpType does not name.
   [[nodiscard]] IcmpType type() const noexcept { return IcmpType{octets_[0]}; }
   [[nodiscard]] std::uint8_t code() const noexcept { return octets_[1]; }
-  [[nodiscard]] std::uint16_t checksum() const noexcept { return base::load_be<std::uint16_t>(octets_, 2); }
+  [[nodiscard]] std::uint16_t checksum() const noexcept {
+    return base::load_be<std::uint16_t>(octets_, 2);
+  }
   [[nodiscard]] bool has_valid_checksum() const noexcept;
   // True for the types that report an error and quote a packet (3, 4, 5, 11, 12).
   [[nodiscard]] bool is_error() const noexcept;
 
   // Echo messages:
-  [[nodiscard]] std::uint16_t identifier() const noexcept { return base::load_be<std::uint16_t>(octets_, 4); }
-  [[nodiscard]] std::uint16_t sequence() const noexcept { return base::load_be<std::uint16_t>(octets_, 6); }
+  [[nodiscard]] std::uint16_t identifier() const noexcept {
+    return base::load_be<std::uint16_t>(octets_, 4);
+  }
+  [[nodiscard]] std::uint16_t sequence() const noexcept {
+    return base::load_be<std::uint16_t>(octets_, 6);
+  }
   // Fragmentation needed: the next hop's MTU in octets, 0 from routers before RFC 1191.
-  [[nodiscard]] std::uint16_t next_hop_mtu() const noexcept { return base::load_be<std::uint16_t>(octets_, 6); }
+  [[nodiscard]] std::uint16_t next_hop_mtu() const noexcept {
+    return base::load_be<std::uint16_t>(octets_, 6);
+  }
 
   // Echo data, or the quoted packet of an error (header and at least 8 octets, unless it lies).
   [[nodiscard]] Bytes body() const noexcept { return octets_.subspan(kIcmpHeaderOctets); }

@@ -29,25 +29,42 @@ inline constexpr std::size_t kIpv4MaxPacketOctets = 65535;
 class Ipv4View {
  public:
   // Returns the view, or the reason why these octets are not an IPv4 packet in `reason`.
-  [[nodiscard]] static std::optional<Ipv4View> parse(Bytes octets, DropReason* reason = nullptr) noexcept;
+  [[nodiscard]] static std::optional<Ipv4View> parse(Bytes octets,
+                                                     DropReason* reason = nullptr) noexcept;
 
-  [[nodiscard]] std::size_t header_octets() const noexcept { return std::size_t{octets_[0] & 0x0fU} * 4; }
+  // The same for a packet that an ICMP error quotes: it may end before its total length does,
+  // and total_octets() is then what is there.
+  [[nodiscard]] static std::optional<Ipv4View> parse_quote(Bytes octets) noexcept;
+
+  [[nodiscard]] std::size_t header_octets() const noexcept {
+    return std::size_t{octets_[0] & 0x0fU} * 4;
+  }
   [[nodiscard]] std::uint8_t dscp() const noexcept { return octets_[1] >> 2U; }
   [[nodiscard]] std::uint8_t ecn() const noexcept { return octets_[1] & 0x03U; }
   [[nodiscard]] std::size_t total_octets() const noexcept { return octets_.size(); }
-  [[nodiscard]] std::uint16_t identification() const noexcept { return base::load_be<std::uint16_t>(octets_, 4); }
+  [[nodiscard]] std::uint16_t identification() const noexcept {
+    return base::load_be<std::uint16_t>(octets_, 4);
+  }
   [[nodiscard]] bool dont_fragment() const noexcept { return (octets_[6] & 0x40U) != 0; }
   [[nodiscard]] bool more_fragments() const noexcept { return (octets_[6] & 0x20U) != 0; }
   // Where this fragment's payload belongs, in octets: 0 to 65,528.
   [[nodiscard]] std::size_t fragment_offset_octets() const noexcept {
     return std::size_t{base::load_be<std::uint16_t>(octets_, 6) & 0x1fffU} * 8;
   }
-  [[nodiscard]] bool is_fragment() const noexcept { return more_fragments() || fragment_offset_octets() != 0; }
+  [[nodiscard]] bool is_fragment() const noexcept {
+    return more_fragments() || fragment_offset_octets() != 0;
+  }
   [[nodiscard]] std::uint8_t ttl() const noexcept { return octets_[8]; }
   [[nodiscard]] std::uint8_t protocol() const noexcept { return octets_[9]; }
-  [[nodiscard]] std::uint16_t header_checksum() const noexcept { return base::load_be<std::uint16_t>(octets_, 10); }
-  [[nodiscard]] IpAddress source() const noexcept { return IpAddress::from_v4(base::load_be<std::uint32_t>(octets_, 12)); }
-  [[nodiscard]] IpAddress destination() const noexcept { return IpAddress::from_v4(base::load_be<std::uint32_t>(octets_, 16)); }
+  [[nodiscard]] std::uint16_t header_checksum() const noexcept {
+    return base::load_be<std::uint16_t>(octets_, 10);
+  }
+  [[nodiscard]] IpAddress source() const noexcept {
+    return IpAddress::from_v4(base::load_be<std::uint32_t>(octets_, 12));
+  }
+  [[nodiscard]] IpAddress destination() const noexcept {
+    return IpAddress::from_v4(base::load_be<std::uint32_t>(octets_, 16));
+  }
 
   [[nodiscard]] Bytes packet() const noexcept { return octets_; }
   [[nodiscard]] Bytes header() const noexcept { return octets_.first(header_octets()); }

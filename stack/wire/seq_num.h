@@ -45,8 +45,12 @@ class SeqNum {
   return to.value() - from.value();
 }
 
-[[nodiscard]] constexpr SeqNum max(SeqNum a, SeqNum b) noexcept { return a < b ? b : a; }
-[[nodiscard]] constexpr SeqNum min(SeqNum a, SeqNum b) noexcept { return a < b ? a : b; }
+[[nodiscard]] constexpr SeqNum max(SeqNum a, SeqNum b) noexcept {
+  return a < b ? b : a;
+}
+[[nodiscard]] constexpr SeqNum min(SeqNum a, SeqNum b) noexcept {
+  return a < b ? a : b;
+}
 
 }  // namespace runnel::wire
 

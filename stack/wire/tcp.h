@@ -37,11 +37,10 @@ struct TcpFlags {
             (bits & 0x040U) != 0, (bits & 0x080U) != 0, (bits & 0x100U) != 0};
   }
   [[nodiscard]] constexpr std::uint16_t bits() const noexcept {
-    return static_cast<std::uint16_t>((fin ? 0x001U : 0U) | (syn ? 0x002U : 0U) |
-                                      (rst ? 0x004U : 0U) | (psh ? 0x008U : 0U) |
-                                      (ack ? 0x010U : 0U) | (urg ? 0x020U : 0U) |
-                                      (ece ? 0x040U : 0U) | (cwr ? 0x080U : 0U) |
-                                      (ae ? 0x100U : 0U));
+    return static_cast<std::uint16_t>(
+        (fin ? 0x001U : 0U) | (syn ? 0x002U : 0U) | (rst ? 0x004U : 0U) | (psh ? 0x008U : 0U) |
+        (ack ? 0x010U : 0U) | (urg ? 0x020U : 0U) | (ece ? 0x040U : 0U) | (cwr ? 0x080U : 0U) |
+        (ae ? 0x100U : 0U));
   }
   friend constexpr bool operator==(const TcpFlags&, const TcpFlags&) noexcept = default;
 };
@@ -60,18 +59,32 @@ class TcpView {
     return TcpView{octets, header_octets};
   }
 
-  [[nodiscard]] std::uint16_t source_port() const noexcept { return base::load_be<std::uint16_t>(octets_, 0); }
-  [[nodiscard]] std::uint16_t destination_port() const noexcept { return base::load_be<std::uint16_t>(octets_, 2); }
-  [[nodiscard]] SeqNum seq() const noexcept { return SeqNum{base::load_be<std::uint32_t>(octets_, 4)}; }
-  [[nodiscard]] SeqNum ack() const noexcept { return SeqNum{base::load_be<std::uint32_t>(octets_, 8)}; }
+  [[nodiscard]] std::uint16_t source_port() const noexcept {
+    return base::load_be<std::uint16_t>(octets_, 0);
+  }
+  [[nodiscard]] std::uint16_t destination_port() const noexcept {
+    return base::load_be<std::uint16_t>(octets_, 2);
+  }
+  [[nodiscard]] SeqNum seq() const noexcept {
+    return SeqNum{base::load_be<std::uint32_t>(octets_, 4)};
+  }
+  [[nodiscard]] SeqNum ack() const noexcept {
+    return SeqNum{base::load_be<std::uint32_t>(octets_, 8)};
+  }
   [[nodiscard]] std::size_t header_octets() const noexcept { return header_octets_; }
   [[nodiscard]] TcpFlags flags() const noexcept {
     return TcpFlags::from_bits(base::load_be<std::uint16_t>(octets_, 12) & 0x1ffU);
   }
   [[nodiscard]] std::uint8_t reserved_bits() const noexcept { return (octets_[12] >> 1U) & 0x07U; }
-  [[nodiscard]] std::uint16_t window() const noexcept { return base::load_be<std::uint16_t>(octets_, 14); }
-  [[nodiscard]] std::uint16_t checksum() const noexcept { return base::load_be<std::uint16_t>(octets_, 16); }
-  [[nodiscard]] std::uint16_t urgent_pointer() const noexcept { return base::load_be<std::uint16_t>(octets_, 18); }
+  [[nodiscard]] std::uint16_t window() const noexcept {
+    return base::load_be<std::uint16_t>(octets_, 14);
+  }
+  [[nodiscard]] std::uint16_t checksum() const noexcept {
+    return base::load_be<std::uint16_t>(octets_, 16);
+  }
+  [[nodiscard]] std::uint16_t urgent_pointer() const noexcept {
+    return base::load_be<std::uint16_t>(octets_, 18);
+  }
   [[nodiscard]] Bytes option_octets() const noexcept {
     return octets_.first(header_octets_).subspan(kTcpMinHeaderOctets);
   }

@@ -19,7 +19,8 @@ class DeviceError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// A link: where packets come from and go to. TunDevice is one; a capture or an impairment wraps one.
+// A link: where packets come from and go to. TunDevice is one; a capture or an impairment wraps
+// one.
 class Device {
  public:
   Device() = default;
@@ -80,9 +81,9 @@ class TunDevice final : public Device {
   struct Counters {
     std::uint64_t read_packets = 0;
     std::uint64_t written_packets = 0;
-    std::uint64_t write_link_down = 0;   // EIO
-    std::uint64_t write_refused = 0;     // EINVAL and other refusals of one packet
-    std::uint64_t read_malformed = 0;    // vnet headers that lie
+    std::uint64_t write_link_down = 0;  // EIO
+    std::uint64_t write_refused = 0;    // EINVAL and other refusals of one packet
+    std::uint64_t read_malformed = 0;   // vnet headers that lie
   };
   [[nodiscard]] const Counters& counters() const noexcept;
 

@@ -1,0 +1,74 @@
+#include "apps/host.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <system_error>
+
+namespace runnel::apps {
+namespace {
+
+tun::TunOptions tun_options(const LinkOptions& options) {
+  tun::TunOptions result;
+  result.name = options.device;
+  result.offload = options.offload;
+  if (options.peer) result.kernel_address = IpPrefix{*options.peer, options.address.length};
+  result.mtu_octets = options.mtu_octets;
+  return result;
+}
+
+std::unique_ptr<tun::CapturingDevice> make_capture(tun::Device& device, const LinkOptions& options,
+                                                   PacketPrinter& printer) {
+  if (options.capture_path.empty() && !options.verbose) return nullptr;
+  tun::CapturingDevice::Watcher watcher;
+  if (options.verbose) {
+    watcher = [&printer](tun::Direction direction, Bytes packet, Instant at) {
+      printer.print(direction, packet, at);
+    };
+  }
+  return std::make_unique<tun::CapturingDevice>(device, options.capture_path, std::move(watcher),
+                                                tun::monotonic_now);
+}
+
+Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {
+  Config config;
+  // A device that was there keeps its MTU, and no packet of ours may be longer than that.
+  config.mtu_octets = std::min(options.mtu_octets.value_or(UINT16_MAX), device.mtu_octets());
+  config.checksum_offload = device.checksum_offload();
+  config.tcp_segmentation_offload = device.tcp_segmentation_offload();
+  return config;
+}
+
+}  // namespace
+
+Host::Host(const LinkOptions& options)
+    : device_(tun_options(options)),
+      printer_(stderr),
+      capture_(make_capture(device_, options, printer_)),
+      stack_(stack_config(options, device_), random_),
+      sockets_(stack_),
+      driver_(stack_, sockets_, link()) {
+  if (const Result<void> added = stack_.add_address(options.address); !added) {
+    throw std::system_error(added.error(), options.address.to_string());
+  }
+  if (!options.capture_path.empty()) flush_capture_regularly();
+}
+
+Host::~Host() {
+  if (capture_) capture_->flush();
+}
+
+tun::Device& Host::link() noexcept {
+  if (capture_) return *capture_;
+  return device_;
+}
+
+// So that the file can be read while it is written.
+void Host::flush_capture_regularly() {
+  driver_.after(std::chrono::seconds(1), [this] {
+    capture_->flush();
+    flush_capture_regularly();
+  });
+}
+
+}  // namespace runnel::apps

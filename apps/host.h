@@ -1,0 +1,48 @@
+// A stack on a TUN device, ready to run: what every subcommand begins with.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "apps/options.h"
+#include "apps/packet_printer.h"
+#include "runnel/driver.h"
+#include "runnel/packet_capture.h"
+#include "runnel/sockets.h"
+#include "runnel/stack.h"
+#include "runnel/system.h"
+#include "runnel/tun_device.h"
+
+namespace runnel::apps {
+
+// Opens the device, taps it when that was asked for, and puts a stack, sockets and a driver on it.
+//
+//    driver ── stack, sockets
+//       └── [capture ──] device
+class Host {
+ public:
+  // Throws tun::DeviceError, or std::system_error for an address that the stack refuses.
+  explicit Host(const LinkOptions& options);
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+  ~Host();
+
+  [[nodiscard]] const std::string& device_name() const noexcept { return device_.name(); }
+  [[nodiscard]] Stack& stack() noexcept { return stack_; }
+  [[nodiscard]] Sockets& sockets() noexcept { return sockets_; }
+  [[nodiscard]] tun::Driver& driver() noexcept { return driver_; }
+
+ private:
+  [[nodiscard]] tun::Device& link() noexcept;
+  void flush_capture_regularly();
+
+  tun::TunDevice device_;
+  PacketPrinter printer_;
+  std::unique_ptr<tun::CapturingDevice> capture_;
+  tun::SystemRandom random_;
+  Stack stack_;
+  Sockets sockets_;
+  tun::Driver driver_;
+};
+
+}  // namespace runnel::apps

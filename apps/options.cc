@@ -1,0 +1,213 @@
+// The only file that includes CLI11, which takes seconds to compile.
+#include "apps/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <sstream>
+#include <utility>
+
+namespace runnel::apps {
+namespace {
+
+constexpr int kSmallestMtu = 68;  // RFC 791: every host must be able to forward that
+constexpr int kLargestMtu = 65535;
+constexpr int kLargestPort = 65535;
+constexpr std::size_t kLargestPingPayload = 65535 - 20 - 8;
+
+// Flags as they were typed, before they are known to make sense.
+struct LinkText {
+  std::string address = "192.0.2.2/24";
+  std::string peer;
+  int mtu_octets = 0;
+  bool no_offload = false;
+};
+
+[[noreturn]] void refuse(const std::string& flag, const std::string& why) {
+  throw CLI::ValidationError(flag, why);
+}
+
+void add_link_options(CLI::App& app, LinkOptions& link, LinkText& text) {
+  app.add_option("--tun", link.device, "TUN device; created when it is not there")
+      ->capture_default_str();
+  app.add_option("--address", text.address,
+                 "address of this host, with its network's prefix length")
+      ->capture_default_str();
+  app.add_option("--peer", text.peer,
+                 "the kernel's address on a device that runnel creates (default: the first other "
+                 "host of the network)");
+  app.add_option("--mtu", text.mtu_octets, "octets of IP packet (default: the device's)")
+      ->check(CLI::Range(kSmallestMtu, kLargestMtu));
+  app.add_flag("--no-offload", text.no_offload, "no checksum and segmentation offload");
+  app.add_option("--pcap", link.capture_path, "write every packet to this file");
+  app.add_flag("-v,--verbose", link.verbose, "print every packet, one line each, to stderr");
+}
+
+bool is_host_address(const IpPrefix& prefix, const IpAddress& address) {
+  if (address.is_unspecified() || address.is_loopback() || address.is_multicast() ||
+      address.is_limited_broadcast() || address.is_reserved()) {
+    return false;
+  }
+  if (prefix.length >= 31) return true;  // RFC 3021: both addresses are hosts
+  return address != prefix.network() && address != prefix.directed_broadcast();
+}
+
+void check_link(LinkOptions& link, const LinkText& text) {
+  const std::optional<IpPrefix> address = IpPrefix::parse_v4(text.address);
+  if (!address || address->length == 0) {
+    refuse("--address", fmt::format("{} is not IPv4 CIDR, such as 192.0.2.2/24", text.address));
+  }
+  if (!is_host_address(*address, address->address)) {
+    refuse("--address", fmt::format("{} is not the address of a host", text.address));
+  }
+  link.address = *address;
+  link.peer = address->first_other_host();
+  if (!text.peer.empty()) {
+    link.peer = IpAddress::parse_v4(text.peer);
+    if (!link.peer) refuse("--peer", text.peer + " is not an IPv4 address");
+    if (*link.peer == address->address) refuse("--peer", text.peer + " is --address itself");
+    if (!address->contains(*link.peer)) {
+      refuse("--peer", fmt::format("{} is not in the network of {}", text.peer, text.address));
+    }
+    if (!is_host_address(*address, *link.peer)) {
+      refuse("--peer", text.peer + " is not the address of a host");
+    }
+  }
+  if (link.device.empty() || link.device.size() > 15) {  // IFNAMSIZ with its NUL
+    refuse("--tun", "a device's name has 1 to 15 octets");
+  }
+  if (text.mtu_octets != 0) link.mtu_octets = static_cast<std::uint16_t>(text.mtu_octets);
+  link.offload = !text.no_offload;
+}
+
+IpAddress parse_host(const std::string& text) {
+  const std::optional<IpAddress> host = IpAddress::parse_v4(text);
+  if (!host) refuse("HOST", text + " is not a dotted quad, such as 192.0.2.1");
+  return *host;
+}
+
+struct ServeParser {
+  explicit ServeParser(CLI::App& parent)
+      : app(*parent.add_subcommand("serve", "answer on a TUN device: echo, HTTP, chat and more")) {
+    add_link_options(app, command.link, text);
+    for (Service& service : services) {
+      app.add_option(service.flag, service.port, service.help)
+          ->check(CLI::Range(0, kLargestPort))
+          ->capture_default_str();
+    }
+    app.add_option("--http-root", command.http_root, "directory of static files for HTTP");
+  }
+
+  [[nodiscard]] ServeCommand checked() {
+    check_link(command.link, text);
+    for (const Service& service : services) {
+      for (const Service& other : services) {
+        if (&service != &other && service.port != 0 && service.port == other.port) {
+          refuse(service.flag, fmt::format("port {} is {}'s too", service.port, other.flag));
+        }
+      }
+      *service.target = static_cast<std::uint16_t>(service.port);
+    }
+    return std::move(command);
+  }
+
+  struct Service {
+    const char* flag;
+    const char* help;
+    std::uint16_t* target;
+    int port;
+  };
+
+  CLI::App& app;
+  LinkText text;
+  ServeCommand command;
+  std::array<Service, 5> services{{
+      {"--echo", "port of echo (RFC 862); 0: off", &command.echo_port, command.echo_port},
+      {"--discard", "port of discard (RFC 863); 0: off", &command.discard_port,
+       command.discard_port},
+      {"--chargen", "port of chargen (RFC 864); 0: off", &command.chargen_port,
+       command.chargen_port},
+      {"--http", "port of HTTP/1.1; 0: off", &command.http_port, command.http_port},
+      {"--chat", "port of the chat; 0: off", &command.chat_port, command.chat_port},
+  }};
+};
+
+struct ConnectParser {
+  explicit ConnectParser(CLI::App& parent)
+      : app(*parent.add_subcommand("connect",
+                                   "join standard input and output to a TCP connection")) {
+    app.add_option("HOST", host, "IPv4 address")->required();
+    app.add_option("PORT", port, "TCP port")->required()->check(CLI::Range(1, kLargestPort));
+    add_link_options(app, command.link, text);
+  }
+
+  [[nodiscard]] ConnectCommand checked() {
+    check_link(command.link, text);
+    command.remote = {parse_host(host), static_cast<std::uint16_t>(port)};
+    return std::move(command);
+  }
+
+  CLI::App& app;
+  LinkText text;
+  std::string host;
+  int port = 0;
+  ConnectCommand command;
+};
+
+struct PingParser {
+  explicit PingParser(CLI::App& parent)
+      : app(*parent.add_subcommand("ping", "send ICMP echo requests")) {
+    app.add_option("HOST", host, "IPv4 address")->required();
+    app.add_option("-c", count, "how many requests (default: until interrupted)")
+        ->check(CLI::PositiveNumber);
+    app.add_option("-i", seconds, "seconds between requests")
+        ->check(CLI::Range(0.001, 3600.0))
+        ->capture_default_str();
+    app.add_option("-s", command.payload_octets, "octets of payload")
+        ->check(CLI::Range(std::size_t{0}, kLargestPingPayload))
+        ->capture_default_str();
+    add_link_options(app, command.link, text);
+  }
+
+  [[nodiscard]] PingCommand checked() {
+    check_link(command.link, text);
+    command.host = parse_host(host);
+    if (count != 0) command.count = count;
+    command.interval = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+    return std::move(command);
+  }
+
+  CLI::App& app;
+  LinkText text;
+  std::string host;
+  std::uint64_t count = 0;
+  double seconds = 1.0;
+  PingCommand command;
+};
+
+}  // namespace
+
+Command parse_command_line(int argc, const char* const* argv) {
+  CLI::App app("runnel: a TCP/IP stack in user space, on a TUN device", "runnel");
+  app.require_subcommand(1);
+  ServeParser serve(app);
+  ConnectParser connect(app);
+  PingParser ping(app);
+  try {
+    app.parse(argc, argv);
+    if (serve.app.parsed()) return serve.checked();
+    if (connect.app.parsed()) return connect.checked();
+    return ping.checked();
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream output;
+    std::ostringstream reason;
+    if (app.exit(error, output, reason) == 0) return ExitNow{kExitDone, output.str(), {}};
+    return ExitNow{
+        kExitUsage,
+        {},
+        fmt::format("runnel: {}\nrun `runnel --help` for what there is\n", error.what())};
+  }
+}
+
+}  // namespace runnel::apps

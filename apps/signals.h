@@ -1,0 +1,25 @@
+// SIGINT and SIGTERM as events of the driver's loop.
+#pragma once
+
+#include <functional>
+
+#include "apps/unique_fd.h"
+#include "runnel/driver.h"
+
+namespace runnel::apps {
+
+// While it lives, both signals call a function in the loop's thread instead of ending the process.
+class SignalWatch {
+ public:
+  // Throws std::system_error when the system has no descriptor left. `driver` must outlive this.
+  SignalWatch(tun::Driver& driver, std::function<void()> on_signal);
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+  ~SignalWatch();
+
+ private:
+  tun::Driver& driver_;
+  UniqueFd descriptor_;
+};
+
+}  // namespace runnel::apps

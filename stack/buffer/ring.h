@@ -1,0 +1,137 @@
+// A double-ended queue in one block of memory.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace runnel::buffer {
+
+// Elements in order, in a circular array that doubles when it is full: every operation at either
+// end and every access by index is O(1), amortised over growth.
+//
+//    block_ -> | capacity first count | T T T ... T |
+//
+// A ring is one pointer wide, and that pointer is null while the ring is empty: a connection at
+// rest pays for nothing else. Nothing throws: what needs memory returns false when there is none,
+// and then has changed nothing.
+//
+// INVARIANT: capacity is a power of two; block_ is null exactly when nothing is held or reserved.
+template <typename T>
+class Ring {
+  static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>);
+  static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+
+ public:
+  Ring() noexcept = default;
+  Ring(Ring&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  Ring& operator=(Ring&& other) noexcept {
+    std::swap(block_, other.block_);
+    return *this;
+  }
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+  ~Ring() { clear(); }
+
+  [[nodiscard]] bool empty() const noexcept { return count() == 0; }
+  [[nodiscard]] std::size_t count() const noexcept { return block_ == nullptr ? 0 : block_->count; }
+  // What the block costs in memory.
+  [[nodiscard]] std::size_t allocated_octets() const noexcept {
+    return block_ == nullptr ? 0 : sizeof(Block) + block_->capacity * sizeof(T);
+  }
+
+  // The i-th element from the front. REQUIRES: i < count().
+  [[nodiscard]] T& operator[](std::size_t i) noexcept {
+    assert(i < count());
+    return *block_->at(i);
+  }
+  [[nodiscard]] const T& operator[](std::size_t i) const noexcept {
+    assert(i < count());
+    return *block_->at(i);
+  }
+  [[nodiscard]] T& front() noexcept { return (*this)[0]; }
+  [[nodiscard]] const T& front() const noexcept { return (*this)[0]; }
+  [[nodiscard]] T& back() noexcept { return (*this)[count() - 1]; }
+  [[nodiscard]] const T& back() const noexcept { return (*this)[count() - 1]; }
+
+  // Makes room for `elements` in all, so that pushing up to there cannot fail.
+  [[nodiscard]] bool reserve(std::size_t elements) noexcept {
+    if (elements == 0 || (block_ != nullptr && elements <= block_->capacity)) return true;
+    return grow(elements);
+  }
+
+  [[nodiscard]] bool push_back(T&& element) noexcept {
+    if (!reserve(count() + 1)) return false;
+    ++block_->count;
+    std::construct_at(block_->at(block_->count - 1), std::move(element));
+    return true;
+  }
+  [[nodiscard]] bool push_front(T&& element) noexcept {
+    if (!reserve(count() + 1)) return false;
+    ++block_->count;
+    block_->first = (block_->first - 1) & (block_->capacity - 1);
+    std::construct_at(block_->at(0), std::move(element));
+    return true;
+  }
+
+  // REQUIRES: !empty(). The block is freed with the last element.
+  void pop_front() noexcept {
+    assert(!empty());
+    std::destroy_at(block_->at(0));
+    block_->first = (block_->first + 1) & (block_->capacity - 1);
+    if (--block_->count == 0) free_block();
+  }
+  void pop_back() noexcept {
+    assert(!empty());
+    std::destroy_at(block_->at(block_->count - 1));
+    if (--block_->count == 0) free_block();
+  }
+
+  void clear() noexcept {
+    if (block_ == nullptr) return;
+    for (std::size_t i = 0; i < block_->count; ++i) std::destroy_at(block_->at(i));
+    free_block();
+  }
+
+ private:
+  static constexpr std::size_t kSmallest = 4;
+  static constexpr std::size_t kLargest = std::size_t{1} << 31U;
+
+  struct alignas(T) Block {
+    std::uint32_t capacity;
+    std::uint32_t first;
+    std::uint32_t count;
+
+    [[nodiscard]] T* at(std::size_t i) noexcept {
+      return reinterpret_cast<T*>(this + 1) + ((first + i) & (capacity - 1));
+    }
+  };
+
+  [[nodiscard]] bool grow(std::size_t elements) noexcept {
+    if (elements > kLargest) return false;
+    const std::size_t capacity = std::bit_ceil(std::max(elements, kSmallest));
+    void* const memory = ::operator new(sizeof(Block) + capacity * sizeof(T), std::nothrow);
+    if (memory == nullptr) return false;
+    auto* const block = ::new (memory) Block{static_cast<std::uint32_t>(capacity), 0, 0};
+    for (std::size_t i = 0; i < count(); ++i) {
+      std::construct_at(block->at(i), std::move(*block_->at(i)));
+      std::destroy_at(block_->at(i));
+      ++block->count;
+    }
+    if (block_ != nullptr) free_block();
+    block_ = block;
+    return true;
+  }
+
+  void free_block() noexcept { ::operator delete(std::exchange(block_, nullptr)); }
+
+  Block* block_ = nullptr;
+};
+
+}  // namespace runnel::buffer

@@ -1,0 +1,92 @@
+#include "stack/buffer/slab.h"
+
+#include <cstring>
+#include <new>
+
+namespace runnel::buffer {
+namespace {
+
+// The index of the smallest size that holds `octets`; of the largest when none does.
+[[nodiscard]] std::size_t size_index_for(std::size_t octets) noexcept {
+  std::size_t index = 0;
+  while (index + 1 < SlabPool::kCapacities.size() && SlabPool::kCapacities[index] < octets) ++index;
+  return index;
+}
+
+[[nodiscard]] constexpr std::size_t block_octets(std::size_t size_index) noexcept {
+  return sizeof(Slab) + SlabPool::kCapacities[size_index];
+}
+
+}  // namespace
+
+SlabPool::~SlabPool() {
+  assert(live_ == 0 && "a block outlives its pool");
+  for (FreeList& list : free_) {
+    while (list.first != nullptr) {
+      Slab* const slab = std::exchange(list.first, list.first->next_free_);
+      slab->~Slab();
+      ::operator delete(slab);
+    }
+  }
+}
+
+SlabRef SlabPool::acquire(std::size_t octets) noexcept {
+  return acquire_size(size_index_for(octets));
+}
+
+SlabRef SlabPool::acquire_some(std::size_t octets) noexcept {
+  for (std::size_t index = size_index_for(octets - octets / 2) + 1; index-- > 0;) {
+    if (SlabRef slab = acquire_size(index)) return slab;
+  }
+  return {};
+}
+
+SlabRef SlabPool::acquire_size(std::size_t size_index) noexcept {
+  if (!budget_->try_charge(block_octets(size_index))) return {};
+  FreeList& list = free_[size_index];
+  Slab* slab = list.first;
+  if (slab != nullptr) {
+    list.first = std::exchange(slab->next_free_, nullptr);
+    --list.count;
+    slab->references_ = 1;
+  } else {
+    void* const memory = ::operator new(block_octets(size_index), std::nothrow);
+    if (memory == nullptr) {
+      budget_->release(block_octets(size_index));
+      return {};
+    }
+    slab = ::new (memory) Slab(*this, kCapacities[size_index]);
+  }
+  ++live_;
+  return SlabRef::adopt(slab);
+}
+
+Slice SlabPool::copy(Bytes octets) noexcept {
+  assert(octets.size() <= kLargest);
+  SlabRef slab = acquire(octets.size());
+  if (!slab) return {};
+  if (!octets.empty()) std::memcpy(slab->data(), octets.data(), octets.size());
+  return {std::move(slab), 0, static_cast<std::uint32_t>(octets.size())};
+}
+
+void SlabPool::take_back(Slab& slab) noexcept {
+  assert(live_ > 0);
+  --live_;
+  budget_->release(slab.charged_octets());
+  FreeList& list = free_[size_index_for(slab.capacity())];
+  if ((list.count + 1) * slab.charged_octets() <= kMaxKeptOctets) {
+    slab.next_free_ = std::exchange(list.first, &slab);
+    ++list.count;
+    return;
+  }
+  slab.~Slab();
+  ::operator delete(&slab);
+}
+
+std::size_t SlabPool::kept_octets() const noexcept {
+  std::size_t octets = 0;
+  for (std::size_t i = 0; i < free_.size(); ++i) octets += free_[i].count * block_octets(i);
+  return octets;
+}
+
+}  // namespace runnel::buffer

@@ -1,0 +1,181 @@
+// The application's calls, on listeners and connections by handle.
+#include <algorithm>
+#include <vector>
+
+#include "stack/core/engine.h"
+
+namespace runnel::core {
+
+// --- Listeners -----------------------------------------------------------------------------------
+
+Result<ListenerId> Engine::listen(const Endpoint& local, const ListenOptions& options) {
+  if (local.port == 0) return Errc::invalid_argument;
+  if (!local.address.is_unspecified() && !is_local(local.address)) {
+    return Errc::address_not_available;
+  }
+  if (listening_.contains(local)) return Errc::address_in_use;
+  auto config = options.tcp ? std::make_shared<const TcpConfig>(*options.tcp) : default_tcp_;
+  const auto key = listeners_.create([&](void* storage, const auto&) {
+    new (storage) Listener{local, std::max<std::size_t>(options.backlog, 1), std::move(config), 0, {}, false};
+  });
+  const ListenerId id{key.index, key.generation};
+  listening_.emplace(local, id);
+  trace_move(TcpState::Closed, TcpState::Listen);
+  return id;
+}
+
+Result<ConnectionId> Engine::accept(ListenerId id) {
+  Listener* const owner = listener(id);
+  if (owner == nullptr) return Errc::invalid_handle;
+  if (owner->accept_queue.empty()) return Errc::would_block;
+  const ConnectionId accepted = owner->accept_queue.front();
+  owner->accept_queue.pop_front();
+  HostedConnection& connection = *hosted(accepted);
+  for (const Event& event : *std::exchange(connection.held_events, nullptr)) events_.push_back(event);
+  return accepted;
+}
+
+Result<void> Engine::close_listener(ListenerId id) {
+  Listener* const owner = listener(id);
+  if (owner == nullptr) return Errc::invalid_handle;
+  std::vector<std::uint32_t> half_open;
+  half_open_.for_each([&](std::uint32_t index, const HalfOpen& h) {
+    if (h.record.listener == id) half_open.push_back(index);
+  });
+  for (const std::uint32_t index : half_open) {
+    trace_move(TcpState::SynReceived, TcpState::Closed);
+    forget_half_open(index);
+  }
+  for (const ConnectionId unaccepted : std::exchange(owner->accept_queue, {})) {
+    (void)abort(unaccepted);
+  }
+  listening_.erase(owner->local);
+  listeners_.erase(id.index);
+  trace_move(TcpState::Listen, TcpState::Closed);
+  return {};
+}
+
+// --- OPEN ----------------------------------------------------------------------------------------
+
+Result<ConnectionId> Engine::connect(const Endpoint& remote, const ConnectOptions& options) {
+  const ip::DestinationClass kind = addresses_.classify(remote.address);
+  const bool is_host = kind == ip::DestinationClass::Foreign || kind == ip::DestinationClass::Local;
+  // RFC 9293 section 3.9.1.1, MUST-46
+  if (remote.port == 0 || !is_host || remote.address.is_v6() || remote.address.is_unspecified() ||
+      remote.address.is_loopback() || remote.address.is_reserved()) {
+    return Errc::invalid_argument;
+  }
+  tcp::FourTuple tuple{options.local, remote};
+  if (tuple.local.address.is_unspecified()) {
+    const auto source = addresses_.source_for(remote.address);
+    if (!source) return Errc::address_not_available;
+    tuple.local.address = *source;
+  } else if (!is_local(tuple.local.address)) {
+    return Errc::address_not_available;
+  }
+  const auto is_taken = [&] { return look_up(tuple).kind != Kind::None; };
+  if (tuple.local.port != 0) {
+    if (is_taken()) return Errc::already_connected;
+  } else {
+    const auto port = ports_.pick(tuple.local.address, remote, [&](std::uint16_t candidate) {
+      tuple.local.port = candidate;
+      return !listener_for(tuple.local).is_set() && !is_taken();
+    });
+    if (!port) return Errc::address_not_available;
+    tuple.local.port = *port;
+  }
+  if (connections_.size() >= config_.maximum_connections) {
+    counters_.drop(DropReason::TcpConnectionsFull);
+    return Errc::no_buffer_space;
+  }
+  auto config = options.tcp ? std::make_shared<const TcpConfig>(*options.tcp) : default_tcp_;
+  HostedConnection& connection = *create_connection(tuple, std::move(config));
+  connection.tcp.open_active(isn_.generate(tuple, now_), now_);
+  settle(connection);
+  return connection.tcp.id();
+}
+
+// --- Calls on a connection -----------------------------------------------------------------------
+
+HostedConnection* Engine::usable(ConnectionId id) noexcept {
+  HostedConnection* const connection = hosted(id);
+  return connection != nullptr && !connection->held_events ? connection : nullptr;
+}
+
+template <typename Call>
+auto Engine::on_connection(ConnectionId id, Call&& call)
+    -> decltype(call(std::declval<tcp::Connection&>())) {
+  HostedConnection* const connection = usable(id);
+  if (connection == nullptr) return Errc::invalid_handle;
+  auto outcome = call(connection->tcp);
+  settle(*connection);
+  return outcome;
+}
+
+Result<std::size_t> Engine::write(ConnectionId id, Bytes data) {
+  return on_connection(id, [&](tcp::Connection& connection) {
+    auto outcome = connection.write(data, now_);
+    if (outcome.error() == make_error_code(Errc::no_buffer_space)) memory_waiters_.push_back(id);
+    return outcome;
+  });
+}
+
+Result<std::size_t> Engine::read(ConnectionId id, MutableBytes out) {
+  return on_connection(id, [&](tcp::Connection& c) { return c.read(out, now_); });
+}
+
+Result<void> Engine::consume(ConnectionId id, std::size_t octets) {
+  return on_connection(id, [&](tcp::Connection& c) { return c.consume(octets, now_); });
+}
+
+Result<void> Engine::shutdown_write(ConnectionId id) {
+  return on_connection(id, [&](tcp::Connection& c) { return c.shutdown_write(now_); });
+}
+
+Result<void> Engine::close(ConnectionId id) {
+  return on_connection(id, [&](tcp::Connection& c) -> Result<void> {
+    c.close(now_);
+    return {};
+  });
+}
+
+Result<void> Engine::abort(ConnectionId id) {
+  HostedConnection* const connection = hosted(id);
+  if (connection == nullptr) return Errc::invalid_handle;
+  connection->held_events.reset();
+  connection->tcp.abort(now_);
+  settle(*connection);
+  return {};
+}
+
+Result<void> Engine::set_inactivity_timeout(ConnectionId id, Duration inactivity) {
+  return on_connection(id, [&](tcp::Connection& c) -> Result<void> {
+    if (inactivity < Duration{0}) return Errc::invalid_argument;
+    c.set_inactivity_timeout(inactivity, now_);
+    return {};
+  });
+}
+
+Result<void> Engine::set_nagle(ConnectionId id, bool enabled) {
+  return on_connection(id, [&](tcp::Connection& c) -> Result<void> {
+    c.set_nagle(enabled);
+    return {};
+  });
+}
+
+Result<void> Engine::set_keepalive(ConnectionId id, bool enabled) {
+  return on_connection(id, [&](tcp::Connection& c) -> Result<void> {
+    c.set_keepalive(enabled, now_);
+    return {};
+  });
+}
+
+Result<void> Engine::set_user_timeout(ConnectionId id, Duration timeout) {
+  return on_connection(id, [&](tcp::Connection& c) -> Result<void> {
+    if (timeout < Duration{0}) return Errc::invalid_argument;
+    c.set_user_timeout(timeout, now_);
+    return {};
+  });
+}
+
+}  // namespace runnel::core

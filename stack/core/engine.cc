@@ -1,0 +1,107 @@
+#include "stack/core/engine.h"
+
+#include <algorithm>
+
+#include "stack/tcp/handshake.h"
+
+namespace runnel::core {
+
+namespace {
+
+tcp::LinkLimits link_limits(const Config& config) {
+  return {config.mtu_octets, config.checksum_offload,
+          // A link that cuts segments must finish their checksums too.
+          config.checksum_offload && config.tcp_segmentation_offload,
+          std::min(config.gso_maximum_octets, wire::kIpv4MaxPacketOctets)};
+}
+
+}  // namespace
+
+Engine::Engine(const Config& config, Random& random, TraceSink* trace)
+    : config_(config),
+      default_tcp_(std::make_shared<const TcpConfig>(config.tcp)),
+      trace_(trace),
+      budget_(config.memory_budget_octets),
+      pool_(budget_),
+      environment_{pool_, counters_, *this, *this, trace, link_limits(config),
+                   config.challenge_acks_per_connection_per_second},
+      reassembler_(config_, pool_, counters_),
+      identification_(random),
+      icmp_errors_(config.icmp_errors_per_second),
+      resets_(config.resets_per_second),
+      isn_(random),
+      ports_(random, config.ephemeral_port_first, config.ephemeral_port_last),
+      demux_(random) {}
+
+Engine::~Engine() {
+  ready_.clear();
+  connections_.for_each([this](std::uint32_t, HostedConnection& c) { wheel_.cancel(c.timer); });
+  half_open_.for_each([this](std::uint32_t, HalfOpen& h) { wheel_.cancel(h.timer); });
+  time_wait_.for_each([this](std::uint32_t, Waiting& w) { wheel_.cancel(w.timer); });
+}
+
+// --- Events --------------------------------------------------------------------------------------
+
+void Engine::push(const Event& event) {
+  HostedConnection* const connection = hosted(event.connection);
+  if (connection != nullptr && connection->held_events) {
+    connection->held_events->push_back(event);
+  } else {
+    events_.push_back(event);
+  }
+}
+
+std::optional<Event> Engine::poll_event() {
+  if (events_.empty() && !memory_waiters_.empty() &&
+      budget_.used_octets() < budget_.limit_octets() / 8 * 7) {
+    for (const ConnectionId id : std::exchange(memory_waiters_, {})) {
+      if (HostedConnection* const waiter = hosted(id)) waiter->tcp.memory_is_available();
+    }
+  }
+  if (events_.empty()) return std::nullopt;
+  const Event event = events_.front();
+  events_.pop_front();
+  if (event.kind == EventKind::Incoming) {
+    if (Listener* const l = listener(event.listener)) l->is_incoming_reported = false;
+  } else if (HostedConnection* const c = hosted(event.connection)) {
+    c->tcp.event_fetched(event.kind);
+  }
+  return event;
+}
+
+// --- Looking up ----------------------------------------------------------------------------------
+
+const tcp::FourTuple& Engine::tuple_of(DemuxHandle handle) noexcept {
+  switch (handle.kind) {
+    case Kind::SynReceived:
+      return half_open_.at(handle.index).record.tuple;
+    case Kind::TimeWait:
+      return time_wait_.at(handle.index).record.tuple;
+    case Kind::None:
+    case Kind::Connection:
+      break;
+  }
+  return connections_.at(handle.index).tcp.tuple();
+}
+
+DemuxHandle Engine::look_up(const tcp::FourTuple& tuple) noexcept {
+  return demux_.find(demux_.hash(tuple),
+                     [&](DemuxHandle handle) { return tuple_of(handle) == tuple; });
+}
+
+ListenerId Engine::listener_for(const Endpoint& local) const noexcept {
+  if (const auto exact = listening_.find(local); exact != listening_.end()) return exact->second;
+  const auto any = listening_.find({IpAddress(), local.port});
+  return any != listening_.end() ? any->second : ListenerId{};
+}
+
+const tcp::Connection* Engine::find(ConnectionId id) const noexcept {
+  const HostedConnection* const found = connections_.find(id.index, id.generation);
+  return found != nullptr ? &found->tcp : nullptr;
+}
+
+const Listener* Engine::find(ListenerId id) const noexcept {
+  return listeners_.find(id.index, id.generation);
+}
+
+}  // namespace runnel::core

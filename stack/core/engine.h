@@ -1,0 +1,212 @@
+// The inside of a Stack: every table, and the ways between them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "runnel/stack.h"
+#include "stack/base/intrusive_list.h"
+#include "stack/base/memory_budget.h"
+#include "stack/base/rate_limiter.h"
+#include "stack/base/slot_map.h"
+#include "stack/buffer/slab.h"
+#include "stack/core/demux.h"
+#include "stack/core/port_allocator.h"
+#include "stack/core/records.h"
+#include "stack/ip/address_set.h"
+#include "stack/ip/icmp.h"
+#include "stack/ip/ip_output.h"
+#include "stack/ip/reassembly.h"
+#include "stack/tcp/environment.h"
+#include "stack/tcp/isn.h"
+#include "stack/timer/timing_wheel.h"
+
+namespace runnel::core {
+
+// Theory of operation. Each public call of <runnel/stack.h> is a function here of the same name:
+//
+//    receive()        ip_input.cc    validation, reassembly, ICMP; TCP goes on to tcp_input.cc,
+//                                    which finds the connection, record or listener
+//    advance()        timers.cc
+//    poll_transmit()  transmit.cc    control packets first, then the connections on the ready list
+//    listen() ...     calls.cc       the application's calls
+//
+// Whatever has touched a connection ends with settle(): it gives the connection back to the demux,
+// the timer wheel and the ready list according to its state.
+//
+// INVARIANT: a connection is on the ready list from the moment it may have something to send until
+// its poll_transmit() has answered no.
+class Engine final : public tcp::EventSink, public tcp::SegmentSink {
+ public:
+  Engine(const Config& config, Random& random, TraceSink* trace);
+  ~Engine() override;
+
+  Result<void> add_address(const IpPrefix& prefix) { return addresses_.add(prefix); }
+
+  // --- The link's side -------------------------------------------------------------------------
+  [[nodiscard]] RxBuffer acquire_rx_buffer();
+  void receive(RxBuffer packet, Instant now);
+  void receive(Bytes packet, Instant now, const PacketMeta& meta);
+  [[nodiscard]] bool poll_transmit(TxFrame& frame, Instant now);
+  void advance(Instant now);
+  [[nodiscard]] Instant next_deadline() const;
+
+  // --- The application's side ------------------------------------------------------------------
+  [[nodiscard]] std::optional<Event> poll_event();
+  [[nodiscard]] Result<ListenerId> listen(const Endpoint& local, const ListenOptions& options);
+  [[nodiscard]] Result<ConnectionId> accept(ListenerId id);
+  Result<void> close_listener(ListenerId id);
+  [[nodiscard]] Result<ConnectionId> connect(const Endpoint& remote, const ConnectOptions& options);
+  [[nodiscard]] Result<std::size_t> write(ConnectionId id, Bytes data);
+  [[nodiscard]] Result<std::size_t> read(ConnectionId id, MutableBytes out);
+  Result<void> consume(ConnectionId id, std::size_t octets);
+  Result<void> shutdown_write(ConnectionId id);
+  Result<void> close(ConnectionId id);
+  Result<void> abort(ConnectionId id);
+  Result<void> set_inactivity_timeout(ConnectionId id, Duration inactivity);
+  Result<void> set_nagle(ConnectionId id, bool enabled);
+  Result<void> set_keepalive(ConnectionId id, bool enabled);
+  Result<void> set_user_timeout(ConnectionId id, Duration timeout);
+  // The connection that an application may name; null for a stale handle.
+  [[nodiscard]] const tcp::Connection* find(ConnectionId id) const noexcept;
+  [[nodiscard]] const Listener* find(ListenerId id) const noexcept;
+  Result<void> send_echo_request(const IpAddress& destination, std::uint16_t identifier,
+                                 std::uint16_t sequence, Bytes payload);
+  [[nodiscard]] std::optional<EchoReply> poll_echo_reply();
+
+  // --- Looking inside --------------------------------------------------------------------------
+  [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+  [[nodiscard]] const Config& config() const noexcept { return config_; }
+  [[nodiscard]] Instant now() const noexcept { return now_; }
+  [[nodiscard]] std::size_t memory_octets() const noexcept { return budget_.used_octets(); }
+  [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.size(); }
+  [[nodiscard]] std::size_t syn_received_count() const noexcept { return half_open_.size(); }
+  [[nodiscard]] std::size_t time_wait_count() const noexcept { return time_wait_.size(); }
+  [[nodiscard]] std::size_t timer_count() const noexcept { return wheel_.armed_count(); }
+
+  // --- From the connections --------------------------------------------------------------------
+  void push(const Event& event) override;
+  void send(const tcp::FourTuple& tuple, const wire::TcpHeader& header) override;
+
+ private:
+  using Kind = DemuxHandle::Kind;
+
+  // A packet on its way up: the IP packet, who vouches for it, and the block that it lies in.
+  struct Arrival {
+    wire::Ipv4View packet;
+    PacketMeta meta;
+    buffer::SlabRef block;
+    ip::DestinationClass destination = ip::DestinationClass::Local;
+  };
+
+  // --- ip_input.cc -----------------------------------------------------------------------------
+  void deliver(const Arrival& arrival);
+  void deliver_fragment(const Arrival& arrival);
+  void icmp_arrives(const Arrival& arrival);
+  void echo_request_arrives(const Arrival& arrival, const wire::Icmpv4View& request);
+  void echo_reply_arrives(const Arrival& arrival, const wire::Icmpv4View& reply);
+  void icmp_error_arrives(const Arrival& arrival, const wire::Icmpv4View& message);
+  void tcp_error_arrives(const ip::IcmpError& error);
+  void report_error(const wire::Ipv4View& offender, wire::IcmpType type, std::uint8_t code);
+
+  // --- tcp_input.cc ----------------------------------------------------------------------------
+  void tcp_arrives(const Arrival& arrival);
+  void segment_arrives_for_connection(std::uint32_t index, tcp::Segment& seg);
+  void segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg);
+  void segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg);
+  void segment_arrives_unknown(const tcp::FourTuple& tuple, const tcp::Segment& seg);
+  // `beyond` is the last sequence number of the pair's previous connection, if one is known.
+  void answer_syn(const tcp::FourTuple& tuple, const tcp::Segment& seg, ListenerId id,
+                  std::optional<wire::SeqNum> beyond);
+  void establish(std::uint32_t index, tcp::Segment& seg);
+  void answer_with_reset(const tcp::FourTuple& tuple, const tcp::Segment& seg);
+
+  // --- timers.cc -------------------------------------------------------------------------------
+  void connection_timer(std::uint32_t index);
+  void half_open_timer(std::uint32_t index);
+  void time_wait_timer(std::uint32_t index);
+
+  // --- transmit.cc -----------------------------------------------------------------------------
+  [[nodiscard]] bool transmit_queued(TxFrame& frame);
+  [[nodiscard]] bool transmit_ready(TxFrame& frame);
+  void finish_frame(TxFrame& frame, const tcp::Connection& connection);
+  // Queues the IP packet, in fragments if need be, that carries `payload`.
+  void send_ip(const wire::Ipv4Header& header, Bytes payload);
+  void enqueue(buffer::Slice packet);
+  void loop_back(const TxFrame& frame);
+  void deliver_looped_back();
+
+  // --- lifecycle.cc ----------------------------------------------------------------------------
+  [[nodiscard]] HostedConnection* create_connection(const tcp::FourTuple& tuple,
+                                                    std::shared_ptr<const TcpConfig> config);
+  // Puts a connection where its state says it belongs. May destroy it.
+  void settle(HostedConnection& hosted);
+  void leave_demux(HostedConnection& hosted);
+  void begin_time_wait(HostedConnection& hosted);
+  void forget_half_open(std::uint32_t index);
+  void forget_time_wait(std::uint32_t index);
+  void trace_move(TcpState from, TcpState to) const;
+
+  // --- Looking up ------------------------------------------------------------------------------
+  [[nodiscard]] HostedConnection* hosted(ConnectionId id) noexcept {
+    return connections_.find(id.index, id.generation);
+  }
+  // As hosted(), for the application: not what it has given up.
+  [[nodiscard]] HostedConnection* usable(ConnectionId id) noexcept;
+  [[nodiscard]] Listener* listener(ListenerId id) noexcept {
+    return listeners_.find(id.index, id.generation);
+  }
+  [[nodiscard]] const tcp::FourTuple& tuple_of(DemuxHandle handle) noexcept;
+  [[nodiscard]] DemuxHandle look_up(const tcp::FourTuple& tuple) noexcept;
+  [[nodiscard]] ListenerId listener_for(const Endpoint& local) const noexcept;
+  [[nodiscard]] bool is_local(const IpAddress& address) const noexcept {
+    return addresses_.contains(address);
+  }
+  // Calls `call(connection)` on behalf of the application, then settles.
+  template <typename Call>
+  auto on_connection(ConnectionId id, Call&& call) -> decltype(call(std::declval<tcp::Connection&>()));
+
+  void set_now(Instant now) noexcept { now_ = std::max(now_, now); }
+
+  Config config_;
+  std::shared_ptr<const TcpConfig> default_tcp_;
+  TraceSink* trace_;
+  Instant now_{};
+
+  base::MemoryBudget budget_;
+  buffer::SlabPool pool_;
+  Counters counters_;
+  tcp::Environment environment_;
+
+  ip::AddressSet addresses_;
+  ip::Reassembler reassembler_;
+  ip::IdentificationSource identification_;
+  base::RateLimiter icmp_errors_;
+  base::RateLimiter resets_;
+  tcp::IsnGenerator isn_;
+  PortAllocator ports_;
+  Demux demux_;
+  timer::TimingWheel wheel_;
+
+  base::SlotMap<HostedConnection> connections_;
+  base::SlotMap<HalfOpen> half_open_;
+  base::SlotMap<Waiting> time_wait_;
+  base::SlotMap<Listener> listeners_;
+  std::map<Endpoint, ListenerId> listening_;  // the unspecified address stands for all
+
+  base::IntrusiveList ready_;
+  std::deque<buffer::Slice> queued_;      // whole IP packets that wait for the link
+  std::deque<buffer::Slice> looped_back_;  // ... and for this host itself
+  buffer::Slice borrowed_;                // what the last frame's payload lies in
+  std::deque<Event> events_;
+  std::deque<EchoReply> echo_replies_;
+  std::vector<ConnectionId> memory_waiters_;
+};
+
+}  // namespace runnel::core

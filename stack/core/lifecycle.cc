@@ -1,0 +1,85 @@
+// Coming into being and going away: connections and their compact records.
+#include <algorithm>
+
+#include "stack/core/engine.h"
+
+namespace runnel::core {
+
+HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple,
+                                            std::shared_ptr<const TcpConfig> config) {
+  const auto key = connections_.create([&](void* storage, const auto& k) {
+    new (storage) HostedConnection(environment_, {k.index, k.generation}, tuple, std::move(config));
+  });
+  demux_.insert(demux_.hash(tuple), {Kind::Connection, key.index});
+  return &connections_.at(key.index);
+}
+
+void Engine::settle(HostedConnection& connection) {
+  const TcpState state = connection.tcp.state();
+  if (state == TcpState::TimeWait && connection.is_demuxed) begin_time_wait(connection);
+  if (state == TcpState::Closed && connection.is_demuxed) leave_demux(connection);
+
+  if (!connection.is_demuxed) {
+    wheel_.cancel(connection.timer);
+    connection.timer.deadline = kNever;
+    connection.ready.unlink();
+    if (connection.tcp.is_given_up()) connections_.erase(connection.tcp.id().index);
+    return;
+  }
+  const Instant deadline = connection.tcp.next_deadline();
+  if (deadline == kNever) {
+    wheel_.cancel(connection.timer);
+    connection.timer.deadline = kNever;
+  } else if (!connection.timer.is_armed() || deadline < connection.timer.deadline) {
+    wheel_.arm(connection.timer, deadline);
+  }
+  if (!connection.ready.is_listed()) ready_.push_back(connection.ready);
+}
+
+void Engine::leave_demux(HostedConnection& connection) {
+  connection.is_demuxed = false;
+  demux_.erase(demux_.hash(connection.tcp.tuple()),
+               {Kind::Connection, connection.tcp.id().index});
+}
+
+// The connection's place in the demux goes to a small record; what the application has not read
+// yet stays with the connection.
+void Engine::begin_time_wait(HostedConnection& connection) {
+  const tcp::TimeWaitRecord record = tcp::TimeWaitRecord::from(connection.tcp);
+  if (connection.tcp.owes_ack()) send(record.tuple, record.bare_ack());
+  if (time_wait_.size() >= config_.maximum_time_wait) {
+    counters_.drop(DropReason::TcpTimeWaitFull);
+    trace_move(TcpState::TimeWait, TcpState::Closed);
+    leave_demux(connection);
+    return;
+  }
+  const auto key = time_wait_.create([&](void* storage, const auto& k) {
+    new (storage) Waiting(k.index, record);
+  });
+  connection.is_demuxed = false;
+  demux_.replace(demux_.hash(record.tuple), {Kind::Connection, connection.tcp.id().index},
+                 {Kind::TimeWait, key.index});
+  wheel_.arm(time_wait_.at(key.index).timer, now_ + connection.tcp.config().time_wait);
+}
+
+void Engine::forget_half_open(std::uint32_t index) {
+  HalfOpen& half_open = half_open_.at(index);
+  if (Listener* const owner = listener(half_open.record.listener)) --owner->half_open_count;
+  wheel_.cancel(half_open.timer);
+  demux_.erase(demux_.hash(half_open.record.tuple), {Kind::SynReceived, index});
+  half_open_.erase(index);
+}
+
+void Engine::forget_time_wait(std::uint32_t index) {
+  Waiting& waiting = time_wait_.at(index);
+  wheel_.cancel(waiting.timer);
+  demux_.erase(demux_.hash(waiting.record.tuple), {Kind::TimeWait, index});
+  time_wait_.erase(index);
+}
+
+// A move of what has no connection, and so no handle.
+void Engine::trace_move(TcpState from, TcpState to) const {
+  if (trace_ != nullptr) trace_->on_state_change({now_, {}, from, to});
+}
+
+}  // namespace runnel::core

@@ -1,0 +1,77 @@
+// What the stack keeps for each connection beside its TCB: its timer and its place in the lists.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "runnel/stack.h"
+#include "stack/base/intrusive_list.h"
+#include "stack/tcp/connection.h"
+#include "stack/tcp/listener.h"
+#include "stack/tcp/time_wait.h"
+#include "stack/timer/timing_wheel.h"
+
+namespace runnel::core {
+
+// Whose timer has expired, in TimerNode::owner_kind.
+enum class TimerOwner : std::uint8_t { Connection, SynReceived, TimeWait };
+
+// A wheel node that knows the index of its owner in the table of that kind.
+struct OwnedTimer : timer::TimerNode {
+  OwnedTimer(TimerOwner kind, std::uint32_t index) noexcept : owner_index(index) {
+    owner_kind = static_cast<std::uint8_t>(kind);
+  }
+  std::uint32_t owner_index;
+};
+
+// A place in the list of connections that may have something to send.
+struct ReadyNode : base::ListNode {
+  explicit ReadyNode(std::uint32_t index) noexcept : owner_index(index) {}
+  std::uint32_t owner_index;
+};
+
+// A connection inside the stack.
+struct HostedConnection {
+  HostedConnection(tcp::Environment& environment, ConnectionId id, const tcp::FourTuple& tuple,
+                   std::shared_ptr<const TcpConfig> config)
+      : tcp(environment, id, tuple, std::move(config)),
+        timer(TimerOwner::Connection, id.index),
+        ready(id.index) {}
+
+  tcp::Connection tcp;
+  OwnedTimer timer;
+  ReadyNode ready;
+  // Found by its tuple. Not when TIME-WAIT's record has taken over or nothing is left but octets
+  // that the application has not read.
+  bool is_demuxed = true;
+  // Events before accept(), which the application could not make sense of yet; null after it.
+  std::unique_ptr<std::vector<Event>> held_events;
+};
+
+struct HalfOpen {
+  HalfOpen(std::uint32_t index, const tcp::SynReceivedRecord& from)
+      : record(from), timer(TimerOwner::SynReceived, index) {}
+  tcp::SynReceivedRecord record;
+  OwnedTimer timer;
+};
+
+struct Waiting {
+  Waiting(std::uint32_t index, const tcp::TimeWaitRecord& from)
+      : record(from), timer(TimerOwner::TimeWait, index) {}
+  tcp::TimeWaitRecord record;
+  OwnedTimer timer;
+};
+
+struct Listener {
+  Endpoint local;
+  std::size_t backlog;
+  std::shared_ptr<const TcpConfig> config;
+  std::size_t half_open_count = 0;
+  std::deque<ConnectionId> accept_queue;
+  bool is_incoming_reported = false;  // an Incoming event waits to be fetched
+};
+
+}  // namespace runnel::core

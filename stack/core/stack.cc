@@ -1,0 +1,112 @@
+// The public face of the engine.
+#include "runnel/stack.h"
+
+#include "stack/core/engine.h"
+
+namespace runnel {
+
+Stack::Stack(const Config& config, Random& random, TraceSink* trace)
+    : engine_(std::make_unique<core::Engine>(config, random, trace)) {}
+Stack::Stack(Stack&&) noexcept = default;
+Stack& Stack::operator=(Stack&&) noexcept = default;
+Stack::~Stack() = default;
+
+Result<void> Stack::add_address(const IpPrefix& prefix) { return engine_->add_address(prefix); }
+
+RxBuffer Stack::acquire_rx_buffer() { return engine_->acquire_rx_buffer(); }
+void Stack::receive(RxBuffer packet, Instant now) { engine_->receive(std::move(packet), now); }
+void Stack::receive(Bytes packet, Instant now, const PacketMeta& meta) {
+  engine_->receive(packet, now, meta);
+}
+bool Stack::poll_transmit(TxFrame& frame, Instant now) { return engine_->poll_transmit(frame, now); }
+void Stack::advance(Instant now) { engine_->advance(now); }
+Instant Stack::next_deadline() const { return engine_->next_deadline(); }
+
+std::optional<Event> Stack::poll_event() { return engine_->poll_event(); }
+Result<ListenerId> Stack::listen(const Endpoint& local, const ListenOptions& options) {
+  return engine_->listen(local, options);
+}
+Result<ConnectionId> Stack::accept(ListenerId listener) { return engine_->accept(listener); }
+Result<void> Stack::close_listener(ListenerId listener) { return engine_->close_listener(listener); }
+Result<ConnectionId> Stack::connect(const Endpoint& remote, const ConnectOptions& options) {
+  return engine_->connect(remote, options);
+}
+
+Result<std::size_t> Stack::write(ConnectionId connection, Bytes data) {
+  return engine_->write(connection, data);
+}
+Result<std::size_t> Stack::read(ConnectionId connection, MutableBytes out) {
+  return engine_->read(connection, out);
+}
+Result<Bytes> Stack::peek(ConnectionId connection) const {
+  const tcp::Connection* const found = engine_->find(connection);
+  return found != nullptr ? found->peek() : Result<Bytes>(Errc::invalid_handle);
+}
+Result<void> Stack::consume(ConnectionId connection, std::size_t octets) {
+  return engine_->consume(connection, octets);
+}
+std::size_t Stack::writable_octets(ConnectionId connection) const {
+  const tcp::Connection* const found = engine_->find(connection);
+  return found != nullptr ? found->writable_octets() : 0;
+}
+std::size_t Stack::readable_octets(ConnectionId connection) const {
+  const tcp::Connection* const found = engine_->find(connection);
+  return found != nullptr ? found->readable_octets() : 0;
+}
+
+Result<void> Stack::shutdown_write(ConnectionId connection) {
+  return engine_->shutdown_write(connection);
+}
+Result<void> Stack::close(ConnectionId connection) { return engine_->close(connection); }
+Result<void> Stack::abort(ConnectionId connection) { return engine_->abort(connection); }
+
+Result<void> Stack::set_inactivity_timeout(ConnectionId connection, Duration inactivity) {
+  return engine_->set_inactivity_timeout(connection, inactivity);
+}
+Result<void> Stack::set_nagle(ConnectionId connection, bool enabled) {
+  return engine_->set_nagle(connection, enabled);
+}
+Result<void> Stack::set_keepalive(ConnectionId connection, bool enabled) {
+  return engine_->set_keepalive(connection, enabled);
+}
+Result<void> Stack::set_user_timeout(ConnectionId connection, Duration timeout) {
+  return engine_->set_user_timeout(connection, timeout);
+}
+
+Result<TcpInfo> Stack::info(ConnectionId connection) const {
+  const tcp::Connection* const found = engine_->find(connection);
+  if (found == nullptr) return Errc::invalid_handle;
+  return found->info();
+}
+Result<Endpoint> Stack::local_endpoint(ConnectionId connection) const {
+  const tcp::Connection* const found = engine_->find(connection);
+  if (found == nullptr) return Errc::invalid_handle;
+  return found->tuple().local;
+}
+Result<Endpoint> Stack::remote_endpoint(ConnectionId connection) const {
+  const tcp::Connection* const found = engine_->find(connection);
+  if (found == nullptr) return Errc::invalid_handle;
+  return found->tuple().remote;
+}
+Result<Endpoint> Stack::local_endpoint(ListenerId listener) const {
+  const core::Listener* const found = engine_->find(listener);
+  if (found == nullptr) return Errc::invalid_handle;
+  return found->local;
+}
+
+Result<void> Stack::send_echo_request(const IpAddress& destination, std::uint16_t identifier,
+                                      std::uint16_t sequence, Bytes payload) {
+  return engine_->send_echo_request(destination, identifier, sequence, payload);
+}
+std::optional<EchoReply> Stack::poll_echo_reply() { return engine_->poll_echo_reply(); }
+
+const Counters& Stack::counters() const noexcept { return engine_->counters(); }
+const Config& Stack::config() const noexcept { return engine_->config(); }
+Instant Stack::now() const noexcept { return engine_->now(); }
+std::size_t Stack::memory_octets() const noexcept { return engine_->memory_octets(); }
+std::size_t Stack::connection_count() const noexcept { return engine_->connection_count(); }
+std::size_t Stack::syn_received_count() const noexcept { return engine_->syn_received_count(); }
+std::size_t Stack::time_wait_count() const noexcept { return engine_->time_wait_count(); }
+std::size_t Stack::timer_count() const noexcept { return engine_->timer_count(); }
+
+}  // namespace runnel

@@ -1,0 +1,66 @@
+// Time passes.
+#include <algorithm>
+
+#include "stack/core/engine.h"
+
+namespace runnel::core {
+
+void Engine::advance(Instant now) {
+  set_now(now);
+  base::IntrusiveList expired;
+  wheel_.advance(now_, expired);
+  while (base::ListNode* const node = expired.pop_front()) {
+    auto& timer = static_cast<OwnedTimer&>(*node);
+    timer.deadline = kNever;
+    switch (static_cast<TimerOwner>(timer.owner_kind)) {
+      case TimerOwner::Connection:
+        connection_timer(timer.owner_index);
+        break;
+      case TimerOwner::SynReceived:
+        half_open_timer(timer.owner_index);
+        break;
+      case TimerOwner::TimeWait:
+        time_wait_timer(timer.owner_index);
+        break;
+    }
+  }
+  for (const buffer::Slice& first : reassembler_.advance(now_)) {
+    if (const auto offender = wire::Ipv4View::parse(first.bytes())) {
+      report_error(*offender, wire::IcmpType::TimeExceeded, wire::kIcmpReassemblyTimeExceeded);
+    }
+  }
+}
+
+Instant Engine::next_deadline() const {
+  if (!looped_back_.empty()) return now_;
+  return std::min(wheel_.next_deadline(), reassembler_.next_deadline());
+}
+
+void Engine::connection_timer(std::uint32_t index) {
+  HostedConnection& connection = connections_.at(index);
+  connection.tcp.timeouts(now_);
+  settle(connection);
+}
+
+// SYN-RECEIVED: sends the SYN,ACK again, or gives up.
+void Engine::half_open_timer(std::uint32_t index) {
+  HalfOpen& half_open = half_open_.at(index);
+  const TcpConfig& config = *listener(half_open.record.listener)->config;
+  if (half_open.record.retransmissions >= config.syn_ack_retransmissions) {
+    ++counters_.tcp_attempt_fails;
+    trace_move(TcpState::SynReceived, TcpState::Closed);
+    forget_half_open(index);
+    return;
+  }
+  ++half_open.record.retransmissions;
+  ++counters_.tcp_retrans_segs;
+  wheel_.arm(half_open.timer, now_ + half_open.record.timeout(config));
+  send(half_open.record.tuple, half_open.record.syn_ack(config, environment_.link));
+}
+
+void Engine::time_wait_timer(std::uint32_t index) {
+  trace_move(TcpState::TimeWait, TcpState::Closed);
+  forget_time_wait(index);
+}
+
+}  // namespace runnel::core

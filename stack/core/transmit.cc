@@ -1,0 +1,144 @@
+// Down to the link: what waits in the control queue, then the connections that have something.
+#include <algorithm>
+
+#include "stack/core/engine.h"
+#include "stack/tcp/header_writer.h"
+
+namespace runnel::core {
+
+namespace {
+
+// How many packets for this host itself one call hands back to it.
+constexpr std::size_t kLoopBackBatch = 64;
+
+}  // namespace
+
+bool Engine::poll_transmit(TxFrame& frame, Instant now) {
+  set_now(now);
+  borrowed_ = {};
+  if (!looped_back_.empty()) deliver_looped_back();
+  for (std::size_t looped = 0; looped < kLoopBackBatch;) {
+    if (!transmit_queued(frame) && !transmit_ready(frame)) {
+      if (looped_back_.empty()) return false;
+      deliver_looped_back();
+      ++looped;
+      continue;
+    }
+    ++counters_.ip_out_transmits;
+    counters_.ip_out_octets += frame.size();
+    const auto destination = IpAddress::from_v4(base::load_be<std::uint32_t>(frame.header(), 16));
+    if (!is_local(destination)) return true;
+    loop_back(frame);
+    ++looped;
+  }
+  return false;  // next_deadline() is now: the rest of what loops back comes with the next call
+}
+
+bool Engine::transmit_queued(TxFrame& frame) {
+  if (queued_.empty()) return false;
+  borrowed_ = std::move(queued_.front());
+  queued_.pop_front();
+  frame.clear();
+  const Bytes packet = borrowed_.bytes();
+  const std::size_t header_octets = wire::kIpv4MinHeaderOctets;  // ours carry no options
+  const MutableBytes header = frame.prepend(header_octets);
+  std::copy_n(packet.begin(), header_octets, header.begin());
+  if (packet.size() > header_octets) frame.append(packet.subspan(header_octets));
+  return true;
+}
+
+bool Engine::transmit_ready(TxFrame& frame) {
+  while (base::ListNode* const node = ready_.pop_front()) {
+    HostedConnection& connection = connections_.at(static_cast<ReadyNode*>(node)->owner_index);
+    if (connection.tcp.poll_transmit(frame, now_)) {
+      finish_frame(frame, connection.tcp);
+      ready_.push_back(connection.ready);  // behind the others: they take turns
+      if (connection.tcp.next_deadline() < connection.timer.deadline) {
+        wheel_.arm(connection.timer, connection.tcp.next_deadline());
+      }
+      return true;
+    }
+    if (connection.tcp.next_deadline() < connection.timer.deadline) {
+      wheel_.arm(connection.timer, connection.tcp.next_deadline());
+    }
+  }
+  return false;
+}
+
+// Puts the IP header before a connection's segment. DF is set, so the identification means nothing
+// and is zero (RFC 6864 section 4.1).
+void Engine::finish_frame(TxFrame& frame, const tcp::Connection& connection) {
+  wire::Ipv4Header header;
+  header.dscp = connection.config().dscp;
+  header.ttl = connection.config().ttl;
+  header.dont_fragment = true;
+  header.protocol = wire::kProtocolTcp;
+  header.source = connection.tuple().local.address;
+  header.destination = connection.tuple().remote.address;
+  ip::prepend_header(frame, header);
+}
+
+// --- The control queue ---------------------------------------------------------------------------
+
+// A segment without payload, from no connection's output.
+void Engine::send(const tcp::FourTuple& tuple, const wire::TcpHeader& header) {
+  TxFrame frame;
+  tcp::write_tcp_header(frame, tuple, header, false);
+  ++counters_.tcp_out_segs;
+  if (header.flags.rst) ++counters_.tcp_out_rsts;
+  wire::Ipv4Header ip_header;
+  ip_header.dscp = config_.tcp.dscp;
+  ip_header.ttl = config_.tcp.ttl;
+  ip_header.dont_fragment = true;
+  ip_header.protocol = wire::kProtocolTcp;
+  ip_header.source = tuple.local.address;
+  ip_header.destination = tuple.remote.address;
+  ip::prepend_header(frame, ip_header);
+  enqueue(pool_.copy(frame.header()));
+}
+
+void Engine::send_ip(const wire::Ipv4Header& header, Bytes payload) {
+  wire::Ipv4Header numbered = header;
+  if (!numbered.dont_fragment) numbered.identification = identification_.next();
+  auto packets = ip::make_packets(numbered, payload, config_.mtu_octets, pool_);
+  if (packets.empty()) counters_.drop(DropReason::NoMemory);
+  if (packets.size() > 1) counters_.ip_out_frag_creates += packets.size();
+  for (buffer::Slice& packet : packets) enqueue(std::move(packet));
+}
+
+void Engine::enqueue(buffer::Slice packet) {
+  if (packet.length == 0) {
+    counters_.drop(DropReason::NoMemory);
+  } else if (queued_.size() >= config_.control_queue_packets) {
+    counters_.drop(DropReason::OutputQueueFull);
+  } else {
+    queued_.push_back(std::move(packet));
+  }
+}
+
+// --- Packets for this host itself ----------------------------------------------------------------
+
+void Engine::loop_back(const TxFrame& frame) {
+  buffer::SlabRef block = pool_.acquire(frame.size());
+  if (!block || looped_back_.size() >= config_.control_queue_packets) {
+    counters_.drop(block ? DropReason::OutputQueueFull : DropReason::NoMemory);
+    return;
+  }
+  const auto octets =
+      static_cast<std::uint32_t>(frame.copy_to({block->data(), block->capacity()}));
+  looped_back_.push_back({std::move(block), 0, octets});
+}
+
+// Its checksums need no proof: the octets never left this memory.
+void Engine::deliver_looped_back() {
+  const buffer::Slice packet = std::move(looped_back_.front());
+  looped_back_.pop_front();
+  ++counters_.ip_in_receives;
+  counters_.ip_in_octets += packet.length;
+  const auto view = wire::Ipv4View::parse(packet.bytes());
+  if (!view) return;
+  deliver({*view, {.checksum = ChecksumStatus::Verified}, packet.slab,
+           addresses_.classify(view->destination())});
+}
+
+}  // namespace runnel::core

@@ -1,0 +1,74 @@
+#include "stack/ip/address_set.h"
+
+#include <algorithm>
+
+namespace runnel::ip {
+namespace {
+
+// "This host on this network", 0.0.0.0/8: a source before a host knows its address, and never
+// anything else (RFC 1122 section 3.2.1.3).
+bool is_this_network(const IpAddress& address) noexcept {
+  return address.v4_value() >> 24U == 0;
+}
+
+// Whether an address can be that of one host, as far as can be told without knowing any network.
+bool is_unicast(const IpAddress& address) noexcept {
+  return address.is_v4() && !is_this_network(address) && !address.is_loopback() &&
+         !address.is_multicast() && !address.is_reserved() && !address.is_limited_broadcast();
+}
+
+// Whether every host of the network is meant: all host bits set or, in the form that 4.2BSD used,
+// all clear (RFC 1122 section 3.3.6). The two addresses of a /31 are hosts (RFC 3021).
+bool is_broadcast_of(const IpPrefix& prefix, const IpAddress& address) noexcept {
+  const auto broadcast = prefix.directed_broadcast();
+  return broadcast.has_value() && (address == *broadcast || address == prefix.network());
+}
+
+}  // namespace
+
+Result<void> AddressSet::add(const IpPrefix& prefix) {
+  if (!is_unicast(prefix.address) || prefix.length > 32 ||
+      is_broadcast_of(prefix, prefix.address)) {
+    return Errc::invalid_argument;
+  }
+  if (contains(prefix.address)) return Errc::address_in_use;
+  prefixes_.push_back(prefix);
+  return {};
+}
+
+bool AddressSet::contains(const IpAddress& address) const noexcept {
+  return std::any_of(prefixes_.begin(), prefixes_.end(),
+                     [&](const IpPrefix& prefix) { return prefix.address == address; });
+}
+
+DestinationClass AddressSet::classify(const IpAddress& destination) const noexcept {
+  if (contains(destination)) return DestinationClass::Local;
+  if (destination.is_multicast()) return DestinationClass::Multicast;
+  if (destination.is_limited_broadcast() || is_broadcast(destination)) {
+    return DestinationClass::Broadcast;
+  }
+  return DestinationClass::Foreign;
+}
+
+bool AddressSet::is_valid_source(const IpAddress& source) const noexcept {
+  return is_unicast(source) && (contains(source) || !is_broadcast(source));
+}
+
+std::optional<IpAddress> AddressSet::source_for(const IpAddress& destination) const noexcept {
+  if (contains(destination)) return destination;
+  const IpPrefix* best = nullptr;
+  for (const IpPrefix& prefix : prefixes_) {
+    if (!prefix.contains(destination)) continue;
+    if (best == nullptr || prefix.length > best->length) best = &prefix;
+  }
+  if (best != nullptr) return best->address;
+  if (prefixes_.empty()) return std::nullopt;
+  return prefixes_.front().address;
+}
+
+bool AddressSet::is_broadcast(const IpAddress& address) const noexcept {
+  return std::any_of(prefixes_.begin(), prefixes_.end(),
+                     [&](const IpPrefix& prefix) { return is_broadcast_of(prefix, address); });
+}
+
+}  // namespace runnel::ip

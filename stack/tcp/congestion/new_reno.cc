@@ -1,0 +1,62 @@
+#include "stack/tcp/congestion/new_reno.h"
+
+#include <algorithm>
+
+namespace runnel::tcp {
+
+NewReno::NewReno(std::uint32_t smss_octets, std::uint8_t initial_window_segments) noexcept
+    : smss_(smss_octets),
+      // RFC 6928 section 2: at most ten segments, and 14,600 octets unless two segments are more.
+      initial_window_(std::min<std::uint64_t>(
+          std::uint64_t{initial_window_segments} * smss_octets,
+          std::max<std::uint64_t>(2 * std::uint64_t{smss_octets},
+                                  std::uint64_t{initial_window_segments} * 1460))),
+      cwnd_(initial_window_) {}
+
+void NewReno::on_transmit(Instant, std::uint64_t, std::uint64_t) {}
+
+void NewReno::on_ack(const AckEvent& event) {
+  if (event.in_recovery || event.app_limited) return;
+  std::uint64_t acked = event.newly_acked_octets;
+  if (cwnd_ < ssthresh_) {
+    // DEVIATES: RFC 5681 allows one SMSS for each ACK. One ACK here may stand for a super-packet of
+    // 44 segments, so every acknowledged octet counts, as in Linux. After a timeout a cumulative
+    // ACK may cover octets that arrived long ago: then one SMSS, as RFC 3465 section 2.2 has it.
+    const std::uint64_t growth = event.after_timeout ? std::min(acked, smss_) : acked;
+    const std::uint64_t used = std::min(growth, ssthresh_ - cwnd_);
+    cwnd_ += used;
+    acked -= std::min(acked, used);
+    if (event.after_timeout || cwnd_ < ssthresh_) return;
+  }
+  acked_in_round_ += acked;
+  if (acked_in_round_ >= cwnd_) {  // RFC 5681 section 3.1, equation 3 by octets
+    acked_in_round_ -= cwnd_;
+    cwnd_ += smss_;
+  }
+}
+
+void NewReno::on_loss(const LossEvent& event) {
+  reduce(event.in_flight_before_octets);
+  cwnd_ = ssthresh_;
+}
+
+void NewReno::on_retransmission_timeout(const LossEvent& event) {
+  reduce(event.in_flight_before_octets);
+  cwnd_ = smss_;  // the loss window
+}
+
+void NewReno::on_spurious_recovery(Instant) {
+  cwnd_ = std::max(cwnd_, prior_cwnd_);
+  ssthresh_ = prior_ssthresh_;
+}
+
+void NewReno::on_idle_restart(Instant) { cwnd_ = std::min(cwnd_, initial_window_); }
+
+void NewReno::reduce(std::uint64_t flight_octets) noexcept {
+  prior_cwnd_ = cwnd_;
+  prior_ssthresh_ = ssthresh_;
+  ssthresh_ = std::max(flight_octets / 2, 2 * smss_);  // RFC 5681 section 3.1, equation 4
+  acked_in_round_ = 0;
+}
+
+}  // namespace runnel::tcp

@@ -1,0 +1,40 @@
+// Reno congestion control: RFC 5681, with the recovery exit of RFC 6582.
+#pragma once
+
+#include <cstdint>
+
+#include "stack/tcp/congestion/congestion_control.h"
+
+namespace runnel::tcp {
+
+// Slow start, congestion avoidance by counted octets (RFC 3465), halving on loss.
+//
+// The window is not inflated during recovery: what duplicate ACKs say has left the network is
+// subtracted from the octets in flight instead, which permits the same segments.
+class NewReno final : public CongestionControl {
+ public:
+  NewReno(std::uint32_t smss_octets, std::uint8_t initial_window_segments) noexcept;
+
+  void on_transmit(Instant now, std::uint64_t octets, std::uint64_t in_flight_octets) override;
+  void on_ack(const AckEvent& event) override;
+  void on_loss(const LossEvent& event) override;
+  void on_retransmission_timeout(const LossEvent& event) override;
+  void on_spurious_recovery(Instant now) override;
+  void on_idle_restart(Instant now) override;
+
+  [[nodiscard]] std::uint64_t cwnd_octets() const override { return cwnd_; }
+  [[nodiscard]] std::uint64_t ssthresh_octets() const override { return ssthresh_; }
+
+ private:
+  void reduce(std::uint64_t flight_octets) noexcept;
+
+  std::uint64_t smss_;
+  std::uint64_t initial_window_;
+  std::uint64_t cwnd_;
+  std::uint64_t ssthresh_ = UINT64_MAX;
+  std::uint64_t acked_in_round_ = 0;  // octets acknowledged towards the next SMSS of cwnd
+  std::uint64_t prior_cwnd_ = 0;      // for on_spurious_recovery()
+  std::uint64_t prior_ssthresh_ = 0;
+};
+
+}  // namespace runnel::tcp

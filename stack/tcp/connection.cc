@@ -1,0 +1,102 @@
+#include "stack/tcp/connection.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "stack/tcp/handshake.h"
+
+namespace runnel::tcp {
+
+Connection::Connection(Environment& environment, ConnectionId id, const FourTuple& tuple,
+                       std::shared_ptr<const TcpConfig> config)
+    : environment_(environment),
+      id_(id),
+      tuple_(tuple),
+      config_(std::move(config)),
+      smss_(kDefaultMssOctets),
+      nagle_(config_->nagle),
+      keepalive_(config_->keepalive),
+      user_timeout_(config_->user_timeout),
+      rtt_(*config_),
+      recovery_(SeqNum{}),
+      congestion_(smss_, config_->initial_window_segments),
+      challenge_acks_(environment.challenge_acks_per_second) {}
+
+void Connection::set_state(State to, Instant now) {
+  assert(is_legal(state_, to));
+  const State from = std::exchange(state_, to);
+  if (environment_.trace != nullptr) environment_.trace->on_state_change({now, id_, from, to});
+}
+
+void Connection::enter_closed(std::error_code error, Instant now) {
+  if (state_ == State::Closed) return;
+  set_state(State::Closed, now);
+  timers_.cancel_all();
+  send_queue_.clear();
+  out_of_order_.clear();
+  if (error || is_given_up_) receive_queue_.clear();
+  ack_now_ = false;
+  error_ = error;
+  if (error) report(EventKind::Error, error);
+  report(EventKind::Closed);
+}
+
+void Connection::enter_time_wait(Instant now) {
+  set_state(State::TimeWait, now);
+  timers_.cancel_all();  // the record that takes over has its own
+  report(EventKind::Closed);
+}
+
+void Connection::report(EventKind kind, std::error_code error) {
+  environment_.events.push({kind, id_, {}, error});
+}
+
+void Connection::report_once(EventKind kind) {
+  if ((pending_events_ & bit_of(kind)) != 0) return;
+  pending_events_ = static_cast<std::uint16_t>(pending_events_ | bit_of(kind));
+  report(kind);
+}
+
+void Connection::memory_is_available() {
+  if (!wants_to_write_ || writable_octets() == 0) return;
+  wants_to_write_ = false;
+  report_once(EventKind::Writable);
+}
+
+std::size_t Connection::writable_octets() const noexcept {
+  if (is_fin_queued_ || state_ == State::Closed) return 0;
+  return config_->send_buffer_octets - std::min(config_->send_buffer_octets, send_queue_.size());
+}
+
+TcpInfo Connection::info() const noexcept {
+  TcpInfo info;
+  info.state = state_;
+  info.local = tuple_.local;
+  info.remote = tuple_.remote;
+  info.send_mss_octets = smss_;
+  info.receive_mss_octets = offered_mss(environment_.link.mtu_octets);
+  info.send_window_scale = snd_.scale;
+  info.receive_window_scale = rcv_.scale;
+  info.send_window_octets = snd_.wnd;
+  info.receive_window_octets = rcv_.wnd();
+  info.congestion_window_octets = congestion_->cwnd_octets();
+  info.slow_start_threshold_octets = congestion_->ssthresh_octets();
+  info.in_flight_octets = in_flight();
+  info.smoothed_rtt = rtt_.smoothed();
+  info.rtt_variation = rtt_.variation();
+  info.retransmission_timeout = rtt_.timeout();
+  info.octets_acknowledged = send_queue_.begin_offset();
+  info.octets_sent = std::min(offset_of(snd_.nxt), send_queue_.end_offset());
+  info.octets_received = received_offset_;
+  info.octets_retransmitted = octets_retransmitted_;
+  info.segments_retransmitted = segments_retransmitted_;
+  info.retransmission_timeouts = timeouts_count_;
+  info.fast_retransmits = fast_retransmits_;
+  info.send_queue_octets = send_queue_.size();
+  info.receive_queue_octets = receive_queue_.size();
+  info.out_of_order_octets = out_of_order_.octets();
+  return info;
+}
+
+}  // namespace runnel::tcp

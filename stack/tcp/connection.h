@@ -1,0 +1,318 @@
+// One TCP connection, from SYN-SENT or SYN-RECEIVED to its end: the only owner of a TCB.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <system_error>
+
+#include "runnel/bytes.h"
+#include "runnel/config.h"
+#include "runnel/event.h"
+#include "runnel/info.h"
+#include "runnel/packet.h"
+#include "runnel/result.h"
+#include "runnel/time.h"
+#include "stack/base/rate_limiter.h"
+#include "stack/buffer/reassembly_queue.h"
+#include "stack/buffer/send_queue.h"
+#include "stack/buffer/slice_queue.h"
+#include "stack/tcp/congestion/any_congestion_control.h"
+#include "stack/tcp/environment.h"
+#include "stack/tcp/loss/dupack_recovery.h"
+#include "stack/tcp/rtt_estimator.h"
+#include "stack/tcp/segment.h"
+#include "stack/tcp/tcb.h"
+#include "stack/tcp/transition.h"
+#include "stack/timer/timer_table.h"
+#include "stack/wire/icmpv4.h"
+
+namespace runnel::tcp {
+
+// The named deadlines of a connection.
+enum class TimerKind : std::uint8_t {
+  Retransmission,  // RFC 6298
+  Persist,         // zero-window probes, and the override of silly-window avoidance
+  DelayedAck,
+  Keepalive,
+  UserTimeout,
+  FinWait2,
+  Inactivity,  // the application's own
+  Count,
+};
+
+// What a listener's SYN-RECEIVED record knows when the handshake's last ACK arrives.
+struct PassiveOpen {
+  SeqNum iss;
+  SeqNum irs;
+  SeqNum rcv_edge;               // RCV.NXT + the window of the SYN-ACK
+  std::uint16_t peer_window = 0;  // of the peer's SYN, unscaled
+  std::uint16_t smss_octets = 0;
+  std::optional<std::uint8_t> peer_scale;  // from the peer's SYN; both sides scale, or neither
+  std::optional<Instant> syn_ack_sent_at;  // none when it was retransmitted (Karn's rule)
+};
+
+// Theory of operation. The stack around a connection calls it for three reasons, which are the
+// three parts of RFC 9293 section 3.10, each in files of its own:
+//
+//    the application asks    user_calls.cc       3.10.1 - 3.10.6
+//    a segment arrives       segment_arrives.cc  3.10.7, with handshake.cc for SYN-SENT,
+//                            check_ack.cc for the fifth step, receive_text.cc for the seventh
+//    a timer expires         timeouts.cc         3.10.8
+//
+// None of them transmits. They change the TCB, and poll_transmit() (output.cc) then finds out
+// what is to be sent, one frame a call, until it returns false. So whatever a batch of segments
+// brings is acknowledged once, and an acknowledgment rides on the application's answer.
+//
+// INVARIANT: snd.una <= snd.nxt. `send_queue_` begins at the first unacknowledged octet of data:
+// offset_of() translates between sequence numbers and its 64-bit offsets.
+// INVARIANT: rcv.nxt <= rcv.edge, and rcv.edge never moves left.
+class Connection {
+ public:
+  // `environment` must outlive the connection.
+  Connection(Environment& environment, ConnectionId id, const FourTuple& tuple,
+             std::shared_ptr<const TcpConfig> config);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // --- Opening, once, before anything else -----------------------------------------------------
+  void open_active(SeqNum iss, Instant now);
+  void open_passive(const PassiveOpen& open, Instant now);
+
+  // --- The application's calls; see <runnel/stack.h> ------------------------------------------
+  [[nodiscard]] Result<std::size_t> write(Bytes data, Instant now);
+  [[nodiscard]] Result<std::size_t> read(MutableBytes out, Instant now);
+  [[nodiscard]] Result<Bytes> peek() const;
+  Result<void> consume(std::size_t octets, Instant now);
+  Result<void> shutdown_write(Instant now);
+  void close(Instant now);
+  void abort(Instant now);
+  void set_nagle(bool enabled) noexcept { nagle_ = enabled; }
+  void set_keepalive(bool enabled, Instant now) noexcept;
+  void set_user_timeout(Duration timeout, Instant now) noexcept;
+  void set_inactivity_timeout(Duration inactivity, Instant now) noexcept;
+
+  // --- The link's side -------------------------------------------------------------------------
+  // Processes a segment; `seg` is cut to what is new as it goes along.
+  void segment_arrives(Segment& seg, Instant now);
+  // An ICMP error that quotes a segment of this connection beginning at `quoted_seq`.
+  void icmp_error_arrives(wire::IcmpType type, std::uint8_t code, std::uint16_t next_hop_mtu,
+                          SeqNum quoted_seq, std::error_code error, Instant now);
+  // Handles every timer that is due.
+  void timeouts(Instant now);
+  // Fills `frame` with the next segment (TCP header and payload, no IP header) to be sent now.
+  [[nodiscard]] bool poll_transmit(TxFrame& frame, Instant now);
+  // A write that failed for lack of memory may be tried again.
+  void memory_is_available();
+  // The earliest of the timers.
+  [[nodiscard]] Instant next_deadline() const noexcept { return timers_.earliest(); }
+
+  // --- Looking inside --------------------------------------------------------------------------
+  [[nodiscard]] ConnectionId id() const noexcept { return id_; }
+  [[nodiscard]] State state() const noexcept { return state_; }
+  [[nodiscard]] const FourTuple& tuple() const noexcept { return tuple_; }
+  [[nodiscard]] const TcpConfig& config() const noexcept { return *config_; }
+  [[nodiscard]] const SendSequence& snd() const noexcept { return snd_; }
+  [[nodiscard]] const ReceiveSequence& rcv() const noexcept { return rcv_; }
+  // The application has called close() or abort().
+  [[nodiscard]] bool is_given_up() const noexcept { return is_given_up_; }
+  // Something that arrived is to be acknowledged by the next segment.
+  [[nodiscard]] bool owes_ack() const noexcept { return ack_now_; }
+  [[nodiscard]] std::size_t writable_octets() const noexcept;
+  [[nodiscard]] std::size_t readable_octets() const noexcept { return receive_queue_.size(); }
+  [[nodiscard]] TcpInfo info() const noexcept;
+
+  // The application has fetched an event of this kind: the next one may be queued.
+  void event_fetched(EventKind kind) noexcept {
+    pending_events_ = static_cast<std::uint16_t>(pending_events_ & ~bit_of(kind));
+  }
+
+ private:
+  // What a step of segment processing decided: whether the next step is to be taken.
+  enum class Verdict : std::uint8_t { Continue, Discard };
+
+  // --- connection.cc: state and events ---------------------------------------------------------
+  void set_state(State to, Instant now);
+  // Deletes the TCB's contents; an error is told to the application before Closed.
+  void enter_closed(std::error_code error, Instant now);
+  void enter_time_wait(Instant now);
+  void report(EventKind kind, std::error_code error = {});
+  void report_once(EventKind kind);  // unless one of this kind waits to be fetched
+  void drop(DropReason reason) const noexcept { environment_.counters.drop(reason); }
+  [[nodiscard]] static constexpr std::uint16_t bit_of(EventKind kind) noexcept {
+    return static_cast<std::uint16_t>(1U << static_cast<unsigned>(kind));
+  }
+
+  // --- handshake.cc ----------------------------------------------------------------------------
+  void segment_arrives_syn_sent(Segment& seg, Instant now);
+  void learn_from_syn(const Segment& seg);
+  // The SYN was acknowledged: data may flow.
+  void enter_established(Instant now);
+  [[nodiscard]] bool transmit_handshake(TxFrame& frame, Instant now);
+
+  // --- segment_arrives.cc: the steps of 3.10.7.4 -----------------------------------------------
+  void segment_arrives_otherwise(Segment& seg, Instant now);
+  [[nodiscard]] Verdict check_sequence_number(Segment& seg, Instant now);  // first
+  [[nodiscard]] Verdict check_rst(const Segment& seg, Instant now);        // second
+  [[nodiscard]] Verdict check_syn(const Segment& seg, Instant now);        // fourth
+  [[nodiscard]] Verdict check_ack(const Segment& seg, Instant now);        // fifth
+  void process_text(Segment& seg, Instant now);                            // seventh
+  void process_fin(Instant now);                                           // eighth
+  void send_challenge_ack(Instant now);
+
+  // --- check_ack.cc ----------------------------------------------------------------------------
+  [[nodiscard]] Verdict check_ack_syn_received(const Segment& seg, Instant now);
+  [[nodiscard]] bool is_duplicate_ack(const Segment& seg) const noexcept;
+  void process_new_ack(const Segment& seg, Instant now);
+  void process_duplicate_ack(Instant now);
+  void update_send_window(const Segment& seg, Instant now);
+  void begin_loss_recovery(std::uint32_t in_flight_before, Instant now);
+  // Gives up acknowledged octets; returns whether FIN was among them.
+  void release_acknowledged(SeqNum ack) noexcept;
+  [[nodiscard]] std::optional<Duration> take_rtt_sample(SeqNum ack, Instant now) noexcept;
+  void advance_state_by_ack(Instant now);
+
+  // --- receive_text.cc -------------------------------------------------------------------------
+  [[nodiscard]] std::size_t accept_in_order(const Segment& seg);
+  void accept_out_of_order(const Segment& seg);
+  [[nodiscard]] std::uint64_t receive_offset_of(SeqNum seq) const noexcept;
+
+  // --- receive_window.cc -----------------------------------------------------------------------
+  void acknowledge_text(const Segment& seg, Instant now);
+  void acknowledge_now() noexcept { ack_now_ = true; }
+  // Where the window's right edge may be put now.
+  [[nodiscard]] SeqNum best_edge() const noexcept;
+  void application_has_read(Instant now);
+  // The header's window field for a segment that leaves now; announces it.
+  [[nodiscard]] std::uint16_t announce_window() noexcept;
+
+  // --- output.cc -------------------------------------------------------------------------------
+  [[nodiscard]] bool transmit_lost(TxFrame& frame, Instant now);
+  [[nodiscard]] bool transmit_new(TxFrame& frame, Instant now);
+  [[nodiscard]] bool transmit_probe(TxFrame& frame, Instant now);
+  // How many octets of new data may leave in one segment now; 0 when none should.
+  struct Permission {
+    std::uint32_t octets = 0;
+    bool fin = false;
+  };
+  [[nodiscard]] Permission new_data_permission();
+  [[nodiscard]] std::uint32_t usable_window() const noexcept;
+  [[nodiscard]] std::uint32_t cwnd_room() const noexcept;
+  [[nodiscard]] std::uint32_t maximum_text_octets() const noexcept;
+  void arm_persist_if_blocked(Instant now);
+  [[nodiscard]] Duration persist_interval() const noexcept;
+  void restart_congestion_window_if_idle(Instant now);
+  // Writes one segment: `text_octets` of data from `seq` on, fewer when the frame has no room for
+  // more slices (FIN and PSH then stay for the segment after it). Returns its SEG.LEN.
+  std::uint32_t emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags, std::uint32_t text_octets,
+                     const wire::TcpOptions& options);
+  void arm_retransmission(Instant now) { timers_.set(TimerKind::Retransmission, now + rtt_.timeout()); }
+
+  // --- timeouts.cc -----------------------------------------------------------------------------
+  void user_timeout(Instant now);
+  void retransmission_timeout(Instant now);
+  void persist_timeout(Instant now);
+  void keepalive_timeout(Instant now);
+  void inactivity_timeout(Instant now);
+  [[nodiscard]] bool give_up_if_unanswered(Duration limit, Instant now);
+  void restart_user_timeout(Instant now) noexcept;
+  void payload_moved(Instant now) noexcept { last_moved_ = now; }
+
+  // --- Sequence numbers of the outgoing stream -------------------------------------------------
+  // The first octet of data that is not acknowledged: SND.UNA, or behind it while SYN is not.
+  [[nodiscard]] SeqNum data_una() const noexcept { return is_syn_acked_ ? snd_.una : snd_.una + 1; }
+  // Behind the last octet that the application has written: where FIN is, or will be.
+  [[nodiscard]] SeqNum data_end() const noexcept {
+    return data_una() + static_cast<std::uint32_t>(send_queue_.size());
+  }
+  [[nodiscard]] std::uint64_t offset_of(SeqNum seq) const noexcept {
+    return send_queue_.begin_offset() + distance(data_una(), seq);
+  }
+  [[nodiscard]] bool is_fin_sent() const noexcept {
+    return is_fin_acked_ || (is_fin_queued_ && data_end() < snd_.nxt);
+  }
+  [[nodiscard]] std::uint32_t in_flight() const noexcept {
+    return recovery_.in_flight(snd_.una, snd_.nxt);
+  }
+  // Octets, and FIN, that wait for their first transmission.
+  [[nodiscard]] std::uint32_t unsent() const noexcept {
+    if (is_fin_sent()) return 0;
+    return distance(snd_.nxt, data_end()) + (is_fin_queued_ ? 1U : 0U);
+  }
+  [[nodiscard]] bool may_send_data() const noexcept {
+    return state_ == State::Established || state_ == State::CloseWait || state_ == State::FinWait1 ||
+           state_ == State::Closing || state_ == State::LastAck;
+  }
+
+  Environment& environment_;
+  ConnectionId id_;
+  FourTuple tuple_;
+  std::shared_ptr<const TcpConfig> config_;
+
+  SendSequence snd_;
+  ReceiveSequence rcv_;
+  std::uint16_t smss_ = 0;  // octets
+  State state_ = State::Closed;
+
+  bool is_active_open_ = false;
+  bool is_handshake_pending_ = false;  // a SYN or SYN-ACK is to be (re)transmitted
+  bool is_syn_acked_ = false;
+  bool is_fin_queued_ = false;    // the application has ended its stream
+  bool is_fin_acked_ = false;
+  bool is_fin_received_ = false;  // and everything before it
+  bool is_given_up_ = false;      // the application has called close() or abort()
+  bool nagle_ = true;
+  bool keepalive_ = false;
+  bool wants_to_write_ = false;  // a write fell short: Writable is owed
+
+  // Acknowledging.
+  bool ack_now_ = false;
+  std::uint32_t unacked_octets_ = 0;  // received in order since the last ACK
+  // The largest segment that came, the peer's idea of full-sized (RFC 9293 section 3.8.6.3).
+  std::uint16_t full_segment_ = 536;
+  std::optional<SeqNum> peer_fin_;    // FIN's sequence number, once seen
+
+  // Sending.
+  bool probe_now_ = false;          // the persist timer asks for a probe
+  bool is_probing_ = false;         // the one octet in flight is a probe's
+  bool override_sws_ = false;       // ... or for less than silly-window avoidance would send
+  bool keepalive_probe_now_ = false;
+  bool is_cwnd_limited_ = false;    // the last segment not sent was held back by cwnd alone
+  std::uint8_t keepalive_probes_ = 0;
+  std::uint8_t persist_back_off_ = 0;
+  std::uint16_t retransmissions_ = 0;  // of the oldest segment
+  Instant unanswered_since_ = kNever;  // since when retransmissions or probes have had no answer
+  Instant last_sent_{};                // data
+  Instant last_heard_{};               // any acceptable segment
+  Instant last_moved_{};               // payload, either way
+  Duration user_timeout_{0};
+  Duration inactivity_{0};
+
+  // One round trip is measured at a time: of the segment that ends at rtt_end_.
+  std::optional<Instant> rtt_sent_at_;
+  SeqNum rtt_end_;
+
+  RttEstimator rtt_;
+  DupackRecovery recovery_;
+  AnyCongestionControl congestion_;
+  timer::TimerTable<TimerKind> timers_;
+  base::RateLimiter challenge_acks_;
+
+  buffer::SendQueue send_queue_;
+  buffer::SliceQueue receive_queue_;
+  buffer::ReassemblyQueue out_of_order_;
+  std::uint64_t received_offset_ = 0;  // of rcv.nxt in the incoming stream
+
+  std::error_code error_;       // what ended the connection
+  std::error_code soft_error_;  // the last ICMP report, returned when the connection times out
+  std::uint16_t pending_events_ = 0;
+
+  // For info().
+  std::uint64_t octets_retransmitted_ = 0;
+  std::uint64_t segments_retransmitted_ = 0;
+  std::uint32_t timeouts_count_ = 0;
+  std::uint32_t fast_retransmits_ = 0;
+};
+
+}  // namespace runnel::tcp

@@ -1,0 +1,51 @@
+// What two SYNs agree on: MSS and window scale (RFC 9293 section 3.7.1, RFC 7323 section 2).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "runnel/config.h"
+#include "stack/wire/tcp_options.h"
+
+namespace runnel::tcp {
+
+inline constexpr std::size_t kIpv4HeaderOctets = 20;  // what the stack sends: no options
+inline constexpr std::size_t kTcpHeaderOctets = 20;
+inline constexpr std::uint16_t kDefaultMssOctets = 536;  // RFC 9293 section 3.7.1, MUST-15
+inline constexpr std::uint8_t kMaxWindowScale = 14;      // RFC 7323 section 2.3
+inline constexpr std::uint32_t kMaxUnscaledWindow = 65535;
+
+// The MSS to offer: the largest segment that the link's MTU takes (RFC 6691's reading: without
+// options).
+[[nodiscard]] constexpr std::uint16_t offered_mss(std::uint16_t mtu_octets) noexcept {
+  return static_cast<std::uint16_t>(mtu_octets - kIpv4HeaderOctets - kTcpHeaderOctets);
+}
+
+// The smallest scale with which the header's field can hold the whole receive buffer.
+[[nodiscard]] constexpr std::uint8_t offered_window_scale(std::size_t receive_buffer) noexcept {
+  std::uint8_t scale = 0;
+  while (scale < kMaxWindowScale && (receive_buffer >> scale) > kMaxUnscaledWindow) ++scale;
+  return scale;
+}
+
+// The window in a SYN or SYN-ACK, which is never scaled.
+[[nodiscard]] constexpr std::uint16_t syn_window(std::size_t receive_buffer) noexcept {
+  return static_cast<std::uint16_t>(std::min<std::size_t>(receive_buffer, kMaxUnscaledWindow));
+}
+
+// SMSS: what the peer takes and the link carries.
+[[nodiscard]] constexpr std::uint16_t send_mss(std::optional<std::uint16_t> peer_mss,
+                                               std::uint16_t mtu_octets,
+                                               std::uint16_t minimum) noexcept {
+  const std::uint16_t wanted = std::max(peer_mss.value_or(kDefaultMssOctets), minimum);
+  return std::min(wanted, offered_mss(mtu_octets));
+}
+
+// A shift count above 14 counts as 14 (RFC 7323 section 2.3).
+[[nodiscard]] constexpr std::uint8_t clamped_scale(std::uint8_t scale) noexcept {
+  return std::min(scale, kMaxWindowScale);
+}
+
+}  // namespace runnel::tcp

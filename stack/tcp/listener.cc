@@ -1,0 +1,121 @@
+#include "stack/tcp/listener.h"
+
+#include <algorithm>
+
+#include "stack/tcp/handshake.h"
+#include "stack/tcp/header_writer.h"
+
+namespace runnel::tcp {
+
+// RFC 9293 section 3.10.7.2: RST, then ACK, then SYN, then everything else.
+ListenAction segment_arrives_listen(const Segment& seg, Counters& counters) noexcept {
+  if (seg.flags.rst) {
+    counters.drop(DropReason::TcpResetInListen);
+    return ListenAction::Drop;
+  }
+  if (seg.flags.ack) {
+    counters.drop(DropReason::TcpNoConnection);
+    return ListenAction::Reset;
+  }
+  if (seg.flags.syn) return ListenAction::Answer;
+  counters.drop(DropReason::TcpNoSyn);
+  return ListenAction::Drop;
+}
+
+// Text and FIN that come with the SYN are not kept: they stay unacknowledged and come again.
+SynReceivedRecord SynReceivedRecord::from_syn(const FourTuple& tuple, const Segment& syn,
+                                              SeqNum iss, ListenerId listener,
+                                              const TcpConfig& config, const LinkLimits& link) {
+  SynReceivedRecord record;
+  record.tuple = tuple;
+  record.listener = listener;
+  record.iss = iss;
+  record.irs = syn.seq;
+  record.peer_window = syn.window;
+  record.smss_octets = send_mss(syn.options.maximum_segment_size, link.mtu_octets,
+                                config.minimum_mss_octets);
+  if (syn.options.window_scale) record.peer_scale = clamped_scale(*syn.options.window_scale);
+  return record;
+}
+
+wire::TcpHeader SynReceivedRecord::syn_ack(const TcpConfig& config, const LinkLimits& link) const {
+  wire::TcpHeader header = header_for(tuple);
+  header.seq = iss;
+  header.ack = irs + 1;
+  header.flags.syn = true;
+  header.flags.ack = true;
+  header.window = syn_window(config.receive_buffer_octets);
+  header.options.maximum_segment_size = offered_mss(link.mtu_octets);
+  if (peer_scale != kNoScale) {
+    header.options.window_scale = offered_window_scale(config.receive_buffer_octets);
+  }
+  return header;
+}
+
+wire::TcpHeader SynReceivedRecord::bare_ack(const TcpConfig& config) const {
+  wire::TcpHeader header = header_for(tuple);
+  header.seq = iss + 1;
+  header.ack = irs + 1;
+  header.flags.ack = true;
+  const std::uint8_t scale =
+      peer_scale == kNoScale ? std::uint8_t{0} : offered_window_scale(config.receive_buffer_octets);
+  header.window = static_cast<std::uint16_t>(syn_window(config.receive_buffer_octets) >> scale);
+  return header;
+}
+
+Duration SynReceivedRecord::timeout(const TcpConfig& config) const noexcept {
+  return std::min(config.rto_initial * (std::int64_t{1} << std::min<unsigned>(retransmissions, 10)),
+                  config.rto_maximum);
+}
+
+PassiveOpen SynReceivedRecord::promote(const TcpConfig& config) const noexcept {
+  PassiveOpen open;
+  open.iss = iss;
+  open.irs = irs;
+  open.rcv_edge = irs + 1 + syn_window(config.receive_buffer_octets);
+  open.peer_window = peer_window;
+  open.smss_octets = smss_octets;
+  if (peer_scale != kNoScale) open.peer_scale = peer_scale;
+  if (retransmissions == 0) open.syn_ack_sent_at = sent_at;
+  return open;
+}
+
+// The steps of section 3.10.7.4 as far as they differ from a connection's; a segment that
+// completes the handshake goes through all of them again there.
+SynReceivedAction segment_arrives_syn_received(const SynReceivedRecord& record,
+                                               const TcpConfig& config, const Segment& seg,
+                                               Counters& counters) noexcept {
+  const SeqNum rcv_nxt = record.irs + 1;
+  const auto drop = [&](DropReason reason, SynReceivedAction action) {
+    counters.drop(reason);
+    return action;
+  };
+  // first
+  if (!is_acceptable(seg.seq, seg.len(), rcv_nxt, syn_window(config.receive_buffer_octets))) {
+    if (seg.flags.rst) return drop(DropReason::TcpResetOutOfWindow, SynReceivedAction::Drop);
+    if (seg.flags.syn && !seg.flags.ack && seg.seq == record.irs) {
+      return SynReceivedAction::ResendSynAck;
+    }
+    return drop(DropReason::TcpUnacceptableSequence, SynReceivedAction::Acknowledge);
+  }
+  // second
+  if (seg.flags.rst) {
+    if (seg.seq == rcv_nxt) return SynReceivedAction::ReturnToListen;
+    return drop(DropReason::TcpResetChallenged, SynReceivedAction::Acknowledge);
+  }
+  // fourth. A SYN that repeats the first one, with text now, begins left of the window.
+  if (seg.flags.syn && seg.seq == record.irs && !seg.flags.ack) {
+    return SynReceivedAction::ResendSynAck;
+  }
+  if (seg.flags.syn && rcv_nxt <= seg.seq) {
+    return drop(DropReason::TcpSynChallenged, SynReceivedAction::Acknowledge);
+  }
+  // fifth
+  if (!seg.flags.ack) return drop(DropReason::TcpNoAck, SynReceivedAction::Drop);
+  if (seg.ack != record.iss + 1) {
+    return drop(DropReason::TcpUnacceptableAck, SynReceivedAction::Reset);
+  }
+  return SynReceivedAction::Establish;
+}
+
+}  // namespace runnel::tcp

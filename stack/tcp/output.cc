@@ -1,0 +1,223 @@
+// What to send now: retransmissions first, then new data as far as both windows allow, then
+// probes, then a bare acknowledgment. RFC 9293 sections 3.7.4, 3.8.6 and 3.10.2.
+#include <algorithm>
+#include <cassert>
+
+#include "stack/tcp/connection.h"
+#include "stack/tcp/handshake.h"
+#include "stack/tcp/header_writer.h"
+
+namespace runnel::tcp {
+
+bool Connection::poll_transmit(TxFrame& frame, Instant now) {
+  switch (state_) {
+    case State::Closed:
+    case State::Listen:
+    case State::TimeWait:
+      return false;
+    case State::SynSent:
+    case State::SynReceived:
+      if (transmit_handshake(frame, now)) return true;
+      break;
+    case State::Established:
+    case State::FinWait1:
+    case State::FinWait2:
+    case State::CloseWait:
+    case State::Closing:
+    case State::LastAck:
+      if (is_handshake_pending_ && !is_syn_acked_ && transmit_handshake(frame, now)) return true;
+      if (transmit_lost(frame, now)) return true;
+      if (transmit_new(frame, now)) return true;
+      if (transmit_probe(frame, now)) return true;
+      break;
+  }
+  if (!ack_now_ || state_ == State::SynSent) return false;
+  (void)emit(frame, snd_.nxt, {.ack = true}, 0, {});
+  return true;
+}
+
+// --- Retransmission ------------------------------------------------------------------------------
+
+bool Connection::transmit_lost(TxFrame& frame, Instant now) {
+  const auto lost = recovery_.lost();
+  if (!lost) return false;
+  std::uint32_t octets = std::min(lost->octets(), maximum_text_octets());
+  if (recovery_.must_retransmit()) {
+    octets = std::min<std::uint32_t>(octets, smss_);
+  } else {
+    const std::uint32_t room = cwnd_room();
+    if (room < std::min<std::uint32_t>(octets, smss_)) {
+      is_cwnd_limited_ = true;
+      return false;
+    }
+    if (room < octets) octets = room - room % smss_;
+  }
+  const SeqNum end = lost->begin + octets;
+  const bool fin = is_fin_sent() && data_end() < end;
+  const std::uint32_t text = octets - (fin ? 1U : 0U);
+
+  recovery_.on_retransmit(lost->begin + emit(frame, lost->begin, {.fin = fin, .ack = true}, text, {}));
+  rtt_sent_at_.reset();  // Karn's rule
+  const std::uint64_t segments = std::max<std::uint64_t>(1, (text + smss_ - 1U) / smss_);
+  octets_retransmitted_ += text;
+  segments_retransmitted_ += segments;
+  environment_.counters.tcp_retrans_segs += segments;
+  congestion_->on_transmit(now, text, in_flight());
+  if (!timers_.is_set(TimerKind::Retransmission)) arm_retransmission(now);
+  return true;
+}
+
+// --- New data ------------------------------------------------------------------------------------
+
+bool Connection::transmit_new(TxFrame& frame, Instant now) {
+  if (!may_send_data() || unsent() == 0 || recovery_.lost()) return false;
+  restart_congestion_window_if_idle(now);
+  const Permission permission = new_data_permission();
+  if (permission.octets == 0 && !permission.fin) {
+    arm_persist_if_blocked(now);
+    return false;
+  }
+  const SeqNum seq = snd_.nxt;
+  wire::TcpFlags flags{.fin = permission.fin, .ack = true};
+  flags.psh = permission.octets > 0 && seq + permission.octets == data_end();
+  snd_.nxt = seq + emit(frame, seq, flags, permission.octets, {});
+  override_sws_ = false;
+  last_sent_ = now;
+  payload_moved(now);
+  if (!rtt_sent_at_ && !recovery_.lost()) {
+    rtt_sent_at_ = now;
+    rtt_end_ = snd_.nxt;
+  }
+  congestion_->on_transmit(now, permission.octets, in_flight());
+  timers_.cancel(TimerKind::Persist);
+  if (!timers_.is_set(TimerKind::Retransmission)) arm_retransmission(now);  // RFC 6298 (5.1)
+  return true;
+}
+
+// Octets of the usable window of RFC 9293 section 3.8.6.2.1: 0 also when the peer shrank it.
+std::uint32_t Connection::usable_window() const noexcept {
+  const std::int32_t usable = (snd_.una + snd_.wnd) - snd_.nxt;
+  return usable > 0 ? static_cast<std::uint32_t>(usable) : 0;
+}
+
+std::uint32_t Connection::cwnd_room() const noexcept {
+  const std::uint64_t cwnd = congestion_->cwnd_octets();
+  const std::uint64_t flight = in_flight();
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(cwnd - std::min(cwnd, flight), INT32_MAX));
+}
+
+// One segment, or as many whole ones as a super-packet takes.
+std::uint32_t Connection::maximum_text_octets() const noexcept {
+  const LinkLimits& link = environment_.link;
+  if (!link.segmentation_offload) return smss_;
+  const std::size_t most = link.gso_maximum_octets - kIpv4HeaderOctets - kTcpHeaderOctets;
+  return static_cast<std::uint32_t>(std::max<std::size_t>(smss_, most - most % smss_));
+}
+
+Connection::Permission Connection::new_data_permission() {
+  const std::uint32_t data = is_fin_sent() ? 0 : distance(snd_.nxt, data_end());
+  const std::uint32_t usable = usable_window();
+  const std::uint32_t room = cwnd_room();
+  is_cwnd_limited_ = room < std::min(data, usable) || (data > 0 && room == 0);
+
+  std::uint32_t octets = std::min({data, usable, room, maximum_text_octets()});
+  const bool takes_everything = octets == data;
+  const bool fin = is_fin_queued_ && takes_everything && usable > octets;
+  if (fin || octets == 0) return {octets, fin};
+
+  const std::uint32_t tail = octets % smss_;
+  if (tail == 0) return {octets, false};
+  if (takes_everything) {
+    // Nagle (RFC 9293 section 3.7.4): less than a segment waits while anything is unacknowledged.
+    if (nagle_ && snd_.una < snd_.nxt && !is_fin_queued_) octets -= tail;
+    return {octets, false};
+  }
+  // Something stays behind, so only whole segments leave (section 3.8.6.2.1) ...
+  if (octets > tail) return {octets - tail, false};
+  // ... unless the peer's window never was larger, or the override timer has run out.
+  if (room <= octets) return {};
+  const bool is_half_the_largest_window = octets >= std::max(1U, snd_.max_wnd / 2);
+  if (is_half_the_largest_window || override_sws_) return {octets, false};
+  return {};
+}
+
+// RFC 5681 section 4.1: after an idle RTO nothing is known about the path's present state.
+void Connection::restart_congestion_window_if_idle(Instant now) {
+  if (snd_.una == snd_.nxt && last_sent_ != Instant{} && now - last_sent_ > rtt_.timeout()) {
+    congestion_->on_idle_restart(now);
+  }
+}
+
+// --- Probes --------------------------------------------------------------------------------------
+
+// Nothing in flight, so no ACK will come by itself, and the window keeps data here: the persist
+// timer takes over (RFC 9293 section 3.8.6.1), or the override of silly-window avoidance.
+void Connection::arm_persist_if_blocked(Instant now) {
+  if (snd_.una < snd_.nxt && !is_probing_) return;
+  if (timers_.is_set(TimerKind::Persist) || probe_now_) return;
+  const Duration wait = usable_window() > 0 ? config_->sws_override : persist_interval();
+  timers_.set(TimerKind::Persist, now + wait);
+}
+
+Duration Connection::persist_interval() const noexcept {
+  Duration interval = rtt_.timeout();
+  for (unsigned i = 0; i < persist_back_off_ && interval < config_->rto_maximum; ++i) interval *= 2;
+  return std::min(interval, config_->rto_maximum);
+}
+
+bool Connection::transmit_probe(TxFrame& frame, Instant now) {
+  if (probe_now_) {
+    probe_now_ = false;
+    if (unsent() > 0 || is_probing_) {
+      // One octet of the data that waits, or FIN, though the window has no room for it.
+      is_probing_ = true;
+      const bool fin = data_una() == data_end();
+      snd_.nxt = snd_.una + 1;
+      (void)emit(frame, snd_.una, {.fin = fin, .ack = true}, fin ? 0U : 1U, {});
+      ++environment_.counters.tcp_zero_window_probes;
+      rtt_sent_at_.reset();
+      timers_.set(TimerKind::Persist, now + persist_interval());
+      return true;
+    }
+  }
+  if (keepalive_probe_now_) {
+    keepalive_probe_now_ = false;
+    ++environment_.counters.tcp_keepalive_probes;
+    (void)emit(frame, snd_.nxt - 1, {.ack = true}, 0, {});
+    return true;
+  }
+  return false;
+}
+
+// --- One segment ---------------------------------------------------------------------------------
+
+std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
+                               std::uint32_t text_octets, const wire::TcpOptions& options) {
+  frame.clear();
+  if (text_octets > 0) {
+    const std::size_t got = send_queue_.gather(offset_of(seq), text_octets, frame);
+    assert(got > 0);
+    // A frame holds only so many slices. FIN and PSH belong to the last octet.
+    if (got < text_octets) flags.fin = flags.psh = false;
+  }
+  wire::TcpHeader header = header_for(tuple_);
+  header.seq = seq;
+  header.flags = flags;
+  header.options = options;
+  if (flags.ack) header.ack = rcv_.nxt;
+  header.window = flags.syn ? syn_window(config_->receive_buffer_octets) : announce_window();
+  write_tcp_header(frame, tuple_, header, environment_.link.checksum_offload);
+  if (frame.payload_octets() > smss_) frame.meta.gso_size_octets = smss_;
+
+  if (flags.ack) {  // every segment acknowledges
+    ack_now_ = false;
+    unacked_octets_ = 0;
+    timers_.cancel(TimerKind::DelayedAck);
+  }
+  environment_.counters.tcp_out_segs +=
+      std::max<std::size_t>(1, (frame.payload_octets() + smss_ - 1) / smss_);
+  return static_cast<std::uint32_t>(frame.payload_octets()) + (flags.syn ? 1U : 0U) +
+         (flags.fin ? 1U : 0U);
+}
+
+}  // namespace runnel::tcp

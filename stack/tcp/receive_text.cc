@@ -1,0 +1,108 @@
+// The seventh step of RFC 9293 section 3.10.7.4: text in order, text out of order.
+#include <algorithm>
+
+#include "stack/tcp/connection.h"
+#include "stack/tcp/reset.h"
+
+namespace runnel::tcp {
+
+namespace {
+
+// A block is kept alive for its text when that fills at least half of it; less is copied out, so
+// that a peer cannot pin 64 KiB with one octet.
+bool is_worth_referencing(const Segment& seg) {
+  return seg.block && seg.text.size() >= seg.block->capacity() / 2;
+}
+
+buffer::Slice slice_of_block(const Segment& seg) {
+  return {seg.block, static_cast<std::uint32_t>(seg.text.data() - seg.block->data()),
+          static_cast<std::uint32_t>(seg.text.size())};
+}
+
+}  // namespace
+
+void Connection::process_text(Segment& seg, Instant now) {
+  switch (state_) {
+    case State::Established:
+    case State::FinWait1:
+    case State::FinWait2:
+      break;
+    case State::Closed:
+    case State::Listen:
+    case State::SynSent:
+    case State::SynReceived:
+    case State::CloseWait:
+    case State::Closing:
+    case State::LastAck:
+    case State::TimeWait:
+      return;  // the peer has ended its stream: there is no text behind it
+  }
+  if (seg.flags.fin && !peer_fin_) peer_fin_ = seg.end() - 1;
+  if (peer_fin_ && *peer_fin_ < seg.seq + static_cast<std::uint32_t>(seg.text.size())) {
+    drop(DropReason::TcpBeyondWindow);  // the stream ends at the FIN that was seen first
+    seg.text = seg.text.first(std::min<std::size_t>(
+        seg.text.size(), *peer_fin_ < seg.seq ? 0 : distance(seg.seq, *peer_fin_)));
+  }
+  if (rcv_.nxt < seg.seq) acknowledge_now();  // a gap: tell the peer where (RFC 5681 section 4.2)
+  if (seg.text.empty()) return;
+
+  if (is_given_up_) {  // nobody will read it, and the peer is to know (RFC 9293 section 3.6.1)
+    drop(DropReason::TcpDataAfterClose);
+    environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
+    enter_closed({}, now);
+    return;
+  }
+  payload_moved(now);
+  if (rcv_.nxt < seg.seq) {
+    accept_out_of_order(seg);
+    return;
+  }
+  const bool had_gap = !out_of_order_.empty();
+  std::size_t octets = accept_in_order(seg);
+  if (octets < seg.text.size()) {
+    drop(DropReason::NoMemory);
+    acknowledge_now();
+  }
+  received_offset_ += octets;
+  if (had_gap) {
+    const std::size_t joined = out_of_order_.pop_contiguous(received_offset_, receive_queue_);
+    received_offset_ += joined;
+    octets += joined;
+    acknowledge_now();  // part or all of a gap is filled (RFC 5681 section 4.2)
+  }
+  rcv_.nxt += static_cast<std::uint32_t>(octets);
+  acknowledge_text(seg, now);
+  if (octets > 0) report_once(EventKind::Readable);
+}
+
+// Queues the text that begins at RCV.NXT; returns how much there was memory for.
+std::size_t Connection::accept_in_order(const Segment& seg) {
+  if (!is_worth_referencing(seg)) return receive_queue_.push_copy(seg.text, environment_.pool);
+  return receive_queue_.push(slice_of_block(seg)) ? seg.text.size() : 0;
+}
+
+void Connection::accept_out_of_order(const Segment& seg) {
+  const std::size_t limit = 2 * config_->receive_buffer_octets;
+  if (out_of_order_.charged_octets() >= limit) {
+    drop(DropReason::TcpReassemblyFull);
+    return;
+  }
+  const buffer::Slice slice =
+      is_worth_referencing(seg) ? slice_of_block(seg) : environment_.pool.copy(seg.text);
+  if (slice.length == 0) {
+    drop(DropReason::NoMemory);
+    return;
+  }
+  const auto outcome = out_of_order_.add(receive_offset_of(seg.seq), slice);
+  if (outcome.duplicate_octets > 0) drop(DropReason::TcpDuplicateData);
+  if (outcome.refused_octets > 0 || outcome.evicted_octets > 0) {
+    drop(DropReason::TcpReassemblyFull);
+  }
+}
+
+// The 64-bit offset of `seq` in the incoming stream. REQUIRES: RCV.NXT <= seq.
+std::uint64_t Connection::receive_offset_of(SeqNum seq) const noexcept {
+  return received_offset_ + distance(rcv_.nxt, seq);
+}
+
+}  // namespace runnel::tcp

@@ -1,0 +1,59 @@
+// When to acknowledge, and how much to let the peer send: RFC 9293 sections 3.8.6.2.2 and 3.8.6.3,
+// RFC 5681 section 4.2.
+#include <algorithm>
+
+#include "stack/tcp/connection.h"
+#include "stack/tcp/handshake.h"
+
+namespace runnel::tcp {
+
+// Delays the ACK of text in order, but not of every second full-sized segment. A super-packet
+// stands for many segments and is acknowledged at once.
+void Connection::acknowledge_text(const Segment& seg, Instant now) {
+  const std::uint32_t per_segment =
+      (static_cast<std::uint32_t>(seg.text.size()) + seg.segment_count - 1) / seg.segment_count;
+  full_segment_ = std::max(full_segment_, static_cast<std::uint16_t>(std::min<std::uint32_t>(
+                                              per_segment, UINT16_MAX)));
+  unacked_octets_ += static_cast<std::uint32_t>(seg.text.size());
+  if (unacked_octets_ >= 2U * full_segment_) {
+    acknowledge_now();
+  } else if (!timers_.is_set(TimerKind::DelayedAck)) {
+    timers_.set(TimerKind::DelayedAck, now + config_->delayed_ack);
+  }
+}
+
+// The right edge moves by at least a segment or half the buffer, or not at all: small steps would
+// have the peer send small segments (silly window syndrome).
+SeqNum Connection::best_edge() const noexcept {
+  const std::size_t buffer = config_->receive_buffer_octets;
+  const std::size_t free = buffer - std::min(buffer, receive_queue_.size());
+  const std::size_t most = std::size_t{kMaxUnscaledWindow} << rcv_.scale;
+  const SeqNum candidate = rcv_.nxt + static_cast<std::uint32_t>(std::min(free, most));
+  const auto step = static_cast<std::int32_t>(std::min<std::size_t>(buffer / 2, full_segment_));
+  return candidate - rcv_.edge >= step ? candidate : rcv_.edge;
+}
+
+// A window that was closed, or nearly, is opened at once; one that is open is updated by a segment
+// of its own only when that gives the peer a quarter of the buffer more.
+void Connection::application_has_read(Instant now) {
+  payload_moved(now);
+  if (is_fin_received_ || !is_synchronized(state_)) return;
+  const std::int32_t growth = best_edge() - rcv_.edge;
+  if (growth <= 0) return;
+  const bool was_nearly_closed = rcv_.wnd() < 2U * full_segment_;
+  const bool is_large = static_cast<std::size_t>(growth) >= config_->receive_buffer_octets / 4;
+  if (was_nearly_closed || is_large) acknowledge_now();
+}
+
+std::uint16_t Connection::announce_window() noexcept {
+  const SeqNum edge = best_edge();
+  const std::uint32_t window =
+      std::min(edge - rcv_.nxt > 0 ? distance(rcv_.nxt, edge) : 0U, kMaxUnscaledWindow << rcv_.scale);
+  const auto field = static_cast<std::uint16_t>(window >> rcv_.scale);
+  // The field rounds down, so the peer may see an edge left of the one it saw before (RFC 7323
+  // section 2.4); what was announced once stays acceptable here.
+  rcv_.edge = max(rcv_.edge, rcv_.nxt + (std::uint32_t{field} << rcv_.scale));
+  return field;
+}
+
+}  // namespace runnel::tcp

@@ -1,0 +1,41 @@
+#include "stack/tcp/rtt_estimator.h"
+
+#include <algorithm>
+
+namespace runnel::tcp {
+
+namespace {
+
+// G, the clock granularity: virtual time is exact, so it only keeps the variance term positive.
+constexpr Duration kGranularity = std::chrono::microseconds(1);
+
+}  // namespace
+
+RttEstimator::RttEstimator(const TcpConfig& config) noexcept
+    : minimum_(config.rto_minimum), maximum_(config.rto_maximum), timeout_(config.rto_initial) {}
+
+void RttEstimator::take_sample(Duration rtt) noexcept {
+  rtt = std::max(rtt, Duration{1});
+  if (!has_sample_) {  // (2.2)
+    smoothed_ = rtt;
+    variation_ = rtt / 2;
+    has_sample_ = true;
+  } else {  // (2.3), with alpha 1/8 and beta 1/4
+    const Duration error = smoothed_ > rtt ? smoothed_ - rtt : rtt - smoothed_;
+    variation_ = variation_ - variation_ / 4 + error / 4;
+    smoothed_ = smoothed_ - smoothed_ / 8 + rtt / 8;
+  }
+  timeout_ = bounded(smoothed_ + std::max(kGranularity, 4 * variation_));
+}
+
+void RttEstimator::back_off() noexcept { timeout_ = std::min(2 * timeout_, maximum_); }
+
+void RttEstimator::handshake_was_retransmitted() noexcept {
+  if (!has_sample_) timeout_ = bounded(std::chrono::seconds(3));
+}
+
+Duration RttEstimator::bounded(Duration timeout) const noexcept {
+  return std::clamp(timeout, minimum_, maximum_);
+}
+
+}  // namespace runnel::tcp

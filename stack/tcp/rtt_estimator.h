@@ -1,0 +1,41 @@
+// The retransmission timeout, RFC 6298.
+#pragma once
+
+#include "runnel/config.h"
+#include "runnel/time.h"
+
+namespace runnel::tcp {
+
+// SRTT, RTTVAR and RTO, with exponential back-off.
+//
+// Karn's rule is the caller's part: take_sample() must not be given the round trip of a segment
+// that was retransmitted. A back-off lasts until the next sample, because only that shows that the
+// timeout fits the path again (RFC 6298 section 5, and its note on Karn's algorithm).
+class RttEstimator {
+ public:
+  explicit RttEstimator(const TcpConfig& config) noexcept;
+
+  void take_sample(Duration rtt) noexcept;
+  // Doubles the timeout, up to the maximum (5.5).
+  void back_off() noexcept;
+  // The SYN was retransmitted: begin data with at least 3 s unless there is a sample (5.7).
+  void handshake_was_retransmitted() noexcept;
+
+  // RTO: with back-off, within the configured bounds.
+  [[nodiscard]] Duration timeout() const noexcept { return timeout_; }
+  [[nodiscard]] bool has_sample() const noexcept { return has_sample_; }
+  [[nodiscard]] Duration smoothed() const noexcept { return smoothed_; }
+  [[nodiscard]] Duration variation() const noexcept { return variation_; }
+
+ private:
+  [[nodiscard]] Duration bounded(Duration timeout) const noexcept;
+
+  Duration minimum_;
+  Duration maximum_;
+  Duration timeout_;
+  Duration smoothed_{0};
+  Duration variation_{0};
+  bool has_sample_ = false;
+};
+
+}  // namespace runnel::tcp

@@ -1,0 +1,88 @@
+// One segment that arrived, under the RFC's names, and whether it is acceptable.
+#pragma once
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+
+#include "runnel/bytes.h"
+#include "runnel/endpoint.h"
+#include "stack/buffer/slab.h"
+#include "stack/wire/tcp.h"
+
+namespace runnel::tcp {
+
+using wire::SeqNum;
+
+// Which connection: the pair of endpoints, seen from this host.
+struct FourTuple {
+  Endpoint local;
+  Endpoint remote;
+  friend bool operator==(const FourTuple&, const FourTuple&) noexcept = default;
+};
+
+// A received segment. A super-packet is one segment that stands for `segment_count`.
+struct Segment {
+  SeqNum seq;
+  SeqNum ack;
+  wire::TcpFlags flags;
+  std::uint16_t window = 0;  // the header's field, not scaled
+  wire::TcpOptions options;
+  Bytes text;                 // SEG.TEXT: the payload
+  buffer::SlabRef block;      // what `text` lies in, when a reference to it may be kept
+  std::uint32_t segment_count = 1;
+
+  // SEG.LEN: octets of sequence space, SYN and FIN counting one each (RFC 9293 section 3.4).
+  [[nodiscard]] std::uint32_t len() const noexcept {
+    return static_cast<std::uint32_t>(text.size()) + (flags.syn ? 1U : 0U) + (flags.fin ? 1U : 0U);
+  }
+  // The sequence number behind the segment.
+  [[nodiscard]] SeqNum end() const noexcept { return seq + len(); }
+
+  // Cuts octets of sequence space off the front: SYN first, then text. REQUIRES: FIN is not reached.
+  void trim_front(std::uint32_t octets) noexcept {
+    seq += octets;
+    if (octets > 0 && flags.syn) {
+      flags.syn = false;
+      --octets;
+    }
+    assert(octets <= text.size());
+    text = text.subspan(octets);
+  }
+  // Cuts octets of sequence space off the back: FIN first, then text.
+  void trim_back(std::uint32_t octets) noexcept {
+    if (octets > 0 && flags.fin) {
+      flags.fin = false;
+      --octets;
+    }
+    assert(octets <= text.size());
+    text = text.first(text.size() - octets);
+  }
+
+  // Reads a segment from its view; no block.
+  [[nodiscard]] static Segment from(const wire::TcpView& view) noexcept {
+    Segment segment;
+    segment.seq = view.seq();
+    segment.ack = view.ack();
+    segment.flags = view.flags();
+    segment.window = view.window();
+    segment.options = view.options();
+    segment.text = view.payload();
+    return segment;
+  }
+};
+
+// The four cases of the acceptability test (RFC 9293 section 3.4, table 6), and a fifth that the
+// table lacks: a segment that begins before the window and ends behind it covers all of it.
+[[nodiscard]] inline bool is_acceptable(SeqNum seq, std::uint32_t len, SeqNum rcv_nxt,
+                                        std::uint32_t rcv_wnd) noexcept {
+  const SeqNum edge = rcv_nxt + rcv_wnd;
+  const auto in_window = [&](SeqNum s) { return rcv_nxt <= s && s < edge; };
+  if (len == 0 && rcv_wnd == 0) return seq == rcv_nxt;
+  if (len == 0) return in_window(seq);
+  if (rcv_wnd == 0) return false;
+  const SeqNum last = seq + (len - 1);
+  return in_window(seq) || in_window(last) || (seq < rcv_nxt && edge <= last);
+}
+
+}  // namespace runnel::tcp

@@ -1,0 +1,165 @@
+// A segment arrives: RFC 9293 section 3.10.7, to be read beside it. The branches for CLOSED,
+// LISTEN and TIME-WAIT are core's, which has no connection then; SYN-SENT is in handshake.cc.
+#include <algorithm>
+
+#include "stack/tcp/connection.h"
+#include "stack/tcp/reset.h"
+
+namespace runnel::tcp {
+
+void Connection::segment_arrives(Segment& seg, Instant now) {
+  switch (state_) {
+    case State::Closed:
+    case State::Listen:
+    case State::TimeWait:
+      return;
+    case State::SynSent:
+      segment_arrives_syn_sent(seg, now);
+      return;
+    case State::SynReceived:
+    case State::Established:
+    case State::FinWait1:
+    case State::FinWait2:
+    case State::CloseWait:
+    case State::Closing:
+    case State::LastAck:
+      segment_arrives_otherwise(seg, now);
+      return;
+  }
+}
+
+void Connection::segment_arrives_otherwise(Segment& seg, Instant now) {
+  if (check_sequence_number(seg, now) == Verdict::Discard) return;  // first; cuts to the window
+  if (check_rst(seg, now) == Verdict::Discard) return;              // second
+  // third: security and compartment are not implemented (RFC 9293 appendix A.1)
+  if (check_syn(seg, now) == Verdict::Discard) return;  // fourth
+  last_heard_ = now;
+  keepalive_probes_ = 0;
+  if (check_ack(seg, now) == Verdict::Discard) return;  // fifth
+  // sixth: urgent octets stay in the stream and are read like all others (RFC 9293 section 3.8.5)
+  process_text(seg, now);  // seventh
+  process_fin(now);        // eighth
+}
+
+// First step. An acceptable segment is cut to the part that is new and inside the window.
+Connection::Verdict Connection::check_sequence_number(Segment& seg, Instant now) {
+  if (!is_acceptable(seg.seq, seg.len(), rcv_.nxt, rcv_.wnd())) {
+    // With the window closed, RST and ACK of what comes at RCV.NXT still count (MUST-66).
+    if (rcv_.wnd() == 0 && seg.seq == rcv_.nxt) {
+      drop(DropReason::TcpBeyondWindow);
+      seg.flags.fin = false;
+      seg.text = {};
+      acknowledge_now();
+      return Verdict::Continue;
+    }
+    drop(seg.flags.rst ? DropReason::TcpResetOutOfWindow : DropReason::TcpUnacceptableSequence);
+    if (seg.flags.rst) return Verdict::Discard;
+    // Data and FINs, window probes among them, are always answered; what carries nothing only as
+    // often as challenge ACKs are, so that two confused ends do not answer each other for ever.
+    if (state_ == State::SynReceived && seg.flags.syn && seg.seq == rcv_.irs && !seg.flags.ack) {
+      is_handshake_pending_ = true;  // the peer repeats its SYN: our SYN,ACK was lost
+    } else if (!seg.text.empty() || seg.flags.fin) {
+      acknowledge_now();
+    } else {
+      send_challenge_ack(now);
+    }
+    return Verdict::Discard;
+  }
+  if (seg.seq < rcv_.nxt) {
+    if (!seg.text.empty()) drop(DropReason::TcpDuplicateData);
+    seg.trim_front(distance(seg.seq, rcv_.nxt));
+    acknowledge_now();
+  }
+  if (rcv_.edge < seg.end()) {
+    drop(DropReason::TcpBeyondWindow);
+    seg.trim_back(distance(rcv_.edge, seg.end()));
+    acknowledge_now();
+  }
+  return Verdict::Continue;
+}
+
+// Second step, as RFC 5961 section 3.2 tightens it: only the exact sequence number resets.
+Connection::Verdict Connection::check_rst(const Segment& seg, Instant now) {
+  if (!seg.flags.rst) return Verdict::Continue;
+  if (seg.seq != rcv_.nxt) {
+    drop(DropReason::TcpResetChallenged);
+    send_challenge_ack(now);
+    return Verdict::Discard;
+  }
+  switch (state_) {
+    case State::SynReceived:
+      ++environment_.counters.tcp_attempt_fails;
+      enter_closed(Errc::connection_refused, now);
+      break;
+    case State::Established:
+    case State::FinWait1:
+    case State::FinWait2:
+    case State::CloseWait:
+      ++environment_.counters.tcp_estab_resets;
+      enter_closed(Errc::connection_reset, now);
+      break;
+    case State::Closing:
+    case State::LastAck:
+      enter_closed({}, now);
+      break;
+    case State::Closed:
+    case State::Listen:
+    case State::SynSent:
+    case State::TimeWait:
+      break;
+  }
+  return Verdict::Discard;
+}
+
+// Fourth step: a SYN in the window never resets, it is challenged (RFC 5961 section 4.2).
+Connection::Verdict Connection::check_syn(const Segment& seg, Instant now) {
+  if (!seg.flags.syn) return Verdict::Continue;
+  drop(DropReason::TcpSynChallenged);
+  send_challenge_ack(now);
+  return Verdict::Discard;
+}
+
+// Eighth step: the peer's FIN, once everything before it was received.
+void Connection::process_fin(Instant now) {
+  if (!peer_fin_ || is_fin_received_ || *peer_fin_ != rcv_.nxt) return;
+  rcv_.nxt += 1;
+  is_fin_received_ = true;
+  if (rcv_.edge < rcv_.nxt) rcv_.edge = rcv_.nxt;
+  acknowledge_now();
+  if (!is_given_up_) {
+    report_once(EventKind::Readable);
+    report(EventKind::Ended);
+  }
+  switch (state_) {
+    case State::SynReceived:
+    case State::Established:
+      set_state(State::CloseWait, now);
+      break;
+    case State::FinWait1:  // our FIN is not acknowledged: else this would be FIN-WAIT-2
+      set_state(State::Closing, now);
+      break;
+    case State::FinWait2:
+      enter_time_wait(now);
+      break;
+    case State::Closed:
+    case State::Listen:
+    case State::SynSent:
+    case State::CloseWait:
+    case State::Closing:
+    case State::LastAck:
+    case State::TimeWait:
+      break;
+  }
+}
+
+// An ACK built from the TCB (RFC 5961 section 7: no more than a few a second).
+void Connection::send_challenge_ack(Instant now) {
+  if (!challenge_acks_.allow(now)) {
+    drop(DropReason::TcpChallengeRateLimited);
+    return;
+  }
+  ++environment_.counters.tcp_challenge_acks;
+  acknowledge_now();
+}
+
+}  // namespace runnel::tcp

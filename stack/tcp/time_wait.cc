@@ -1,0 +1,45 @@
+#include "stack/tcp/time_wait.h"
+
+#include <algorithm>
+
+#include "stack/tcp/header_writer.h"
+
+namespace runnel::tcp {
+
+TimeWaitRecord TimeWaitRecord::from(const Connection& connection) noexcept {
+  TimeWaitRecord record;
+  record.tuple = connection.tuple();
+  record.snd_nxt = connection.snd().nxt;
+  record.rcv_nxt = connection.rcv().nxt;
+  record.rcv_wnd = connection.rcv().wnd();
+  record.rcv_scale = connection.rcv().scale;
+  return record;
+}
+
+wire::TcpHeader TimeWaitRecord::bare_ack() const {
+  wire::TcpHeader header = header_for(tuple);
+  header.seq = snd_nxt;
+  header.ack = rcv_nxt;
+  header.flags.ack = true;
+  header.window = static_cast<std::uint16_t>(std::min<std::uint32_t>(rcv_wnd >> rcv_scale, 65535));
+  return header;
+}
+
+TimeWaitAction segment_arrives_time_wait(const TimeWaitRecord& record, const Segment& seg,
+                                         Counters& counters) noexcept {
+  const bool is_opening = seg.flags.syn && !seg.flags.ack && !seg.flags.rst;
+  if (is_opening && record.rcv_nxt < seg.seq) return TimeWaitAction::Reopen;
+
+  counters.drop(DropReason::TcpTimeWait);
+  if (is_opening) return TimeWaitAction::Drop;  // an old SYN: silence, it may be a duplicate
+  if (seg.flags.rst) {
+    return seg.seq == record.rcv_nxt ? TimeWaitAction::Delete : TimeWaitAction::Drop;
+  }
+  if (seg.flags.fin && seg.end() == record.rcv_nxt) return TimeWaitAction::AcknowledgeAndRestart;
+  if (!is_acceptable(seg.seq, seg.len(), record.rcv_nxt, record.rcv_wnd) || seg.len() > 0) {
+    return TimeWaitAction::Acknowledge;
+  }
+  return TimeWaitAction::Drop;
+}
+
+}  // namespace runnel::tcp

@@ -1,0 +1,40 @@
+// TIME-WAIT: what is left of a connection for two maximum segment lifetimes, as a small record.
+#pragma once
+
+#include <cstdint>
+
+#include "runnel/config.h"
+#include "runnel/counters.h"
+#include "stack/tcp/connection.h"
+#include "stack/tcp/segment.h"
+#include "stack/wire/tcp.h"
+
+namespace runnel::tcp {
+
+struct TimeWaitRecord {
+  FourTuple tuple;
+  SeqNum snd_nxt;
+  SeqNum rcv_nxt;
+  std::uint32_t rcv_wnd = 0;  // octets
+  std::uint8_t rcv_scale = 0;
+
+  // REQUIRES: the connection has just entered TIME-WAIT.
+  [[nodiscard]] static TimeWaitRecord from(const Connection& connection) noexcept;
+  [[nodiscard]] wire::TcpHeader bare_ack() const;
+};
+
+enum class TimeWaitAction : std::uint8_t {
+  Drop,
+  Acknowledge,
+  AcknowledgeAndRestart,  // the peer's FIN again: our ACK was lost, 2 MSL begin anew
+  Delete,                 // RST at RCV.NXT
+  Reopen,                 // a SYN beyond everything received: a new connection may take over
+};
+
+// RFC 9293 section 3.10.7.4 for TIME-WAIT, with MAY-2 for the reuse of a port pair. Without
+// timestamps the sequence number alone shows that a SYN is new (RFC 6191 section 2).
+[[nodiscard]] TimeWaitAction segment_arrives_time_wait(const TimeWaitRecord& record,
+                                                       const Segment& seg,
+                                                       Counters& counters) noexcept;
+
+}  // namespace runnel::tcp

@@ -1,0 +1,130 @@
+// A timer expires: RFC 9293 section 3.10.8, RFC 6298 section 5, and the timers of section 3.8.
+#include <algorithm>
+
+#include "stack/tcp/connection.h"
+#include "stack/tcp/reset.h"
+
+namespace runnel::tcp {
+
+void Connection::timeouts(Instant now) {
+  const auto take = [&](TimerKind kind) {
+    if (!timers_.is_due(kind, now)) return false;
+    timers_.cancel(kind);
+    return true;
+  };
+  if (take(TimerKind::UserTimeout)) user_timeout(now);
+  if (take(TimerKind::Retransmission)) retransmission_timeout(now);
+  if (take(TimerKind::Persist)) persist_timeout(now);
+  if (take(TimerKind::DelayedAck)) acknowledge_now();
+  if (take(TimerKind::Keepalive)) keepalive_timeout(now);
+  if (take(TimerKind::FinWait2)) enter_closed({}, now);  // the peer had its time to end too
+  if (take(TimerKind::Inactivity)) inactivity_timeout(now);
+}
+
+// --- User timeout --------------------------------------------------------------------------------
+
+// Octets have been unacknowledged for as long as the application allows.
+void Connection::user_timeout(Instant now) {
+  environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
+  enter_closed(soft_error_ ? soft_error_ : make_error_code(Errc::timed_out), now);
+}
+
+void Connection::restart_user_timeout(Instant now) noexcept {
+  if (user_timeout_ <= Duration{0} || timers_.is_set(TimerKind::UserTimeout)) return;
+  if (snd_.una == snd_.nxt && unsent() == 0) return;
+  timers_.set(TimerKind::UserTimeout, now + user_timeout_);
+}
+
+// --- Retransmission ------------------------------------------------------------------------------
+
+void Connection::retransmission_timeout(Instant now) {
+  if (snd_.una == snd_.nxt) return;
+  const bool is_handshake = !is_syn_acked_;
+  if (give_up_if_unanswered(is_handshake ? config_->r2_syn : config_->r2, now)) return;
+
+  ++timeouts_count_;
+  ++environment_.counters.tcp_retransmission_timeouts;
+  ++retransmissions_;
+  if (retransmissions_ == config_->r1_retransmissions) {  // R1: the application hears of it
+    report(EventKind::SoftError, Errc::timed_out);
+  }
+  rtt_.back_off();  // (5.5)
+  rtt_sent_at_.reset();
+  if (is_handshake) {
+    is_handshake_pending_ = true;
+    return;
+  }
+  // Another timeout of the same octets is no new sign of congestion (RFC 5681 section 3.1).
+  const std::uint32_t flight = distance(snd_.una, snd_.nxt);
+  if (retransmissions_ == 1) congestion_->on_retransmission_timeout({now, flight, flight});
+  recovery_.on_timeout(snd_.una, snd_.nxt);  // (5.4): poll_transmit() sends the earliest again
+  arm_retransmission(now);                   // (5.6)
+}
+
+// R2 of RFC 9293 section 3.8.3: gives the connection up when nothing has been heard for `limit`
+// since the first retransmission or probe. Returns whether it did.
+bool Connection::give_up_if_unanswered(Duration limit, Instant now) {
+  if (unanswered_since_ == kNever) {
+    unanswered_since_ = now;
+    return false;
+  }
+  if (now - unanswered_since_ < limit) return false;
+  if (!is_syn_acked_) {
+    ++environment_.counters.tcp_attempt_fails;
+  } else {
+    environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
+  }
+  enter_closed(soft_error_ ? soft_error_ : make_error_code(Errc::timed_out), now);
+  return true;
+}
+
+// --- Persist -------------------------------------------------------------------------------------
+
+void Connection::persist_timeout(Instant now) {
+  if (unsent() == 0 && !is_probing_) return;
+  if (usable_window() > 0 && !is_probing_) {
+    override_sws_ = true;
+    return;
+  }
+  // A peer that answers may keep its window closed for ever (RFC 9293 section 3.8.6.1, MUST-37);
+  // each answer clears unanswered_since_.
+  if (give_up_if_unanswered(config_->r2, now)) return;
+  probe_now_ = true;
+  if (persist_interval() < config_->rto_maximum) ++persist_back_off_;
+}
+
+// --- Keepalive -----------------------------------------------------------------------------------
+
+void Connection::keepalive_timeout(Instant now) {
+  if (!keepalive_ || !is_synchronized(state_)) return;
+  const Instant due = keepalive_probes_ == 0 ? last_heard_ + config_->keepalive_idle : now;
+  if (now < due) {  // something was heard since the timer was set
+    timers_.set(TimerKind::Keepalive, due);
+    return;
+  }
+  if (snd_.una < snd_.nxt) {  // the retransmission timer watches over data in flight
+    timers_.set(TimerKind::Keepalive, now + config_->keepalive_interval);
+    return;
+  }
+  if (keepalive_probes_ >= config_->keepalive_probes) {
+    environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
+    enter_closed(Errc::timed_out, now);
+    return;
+  }
+  ++keepalive_probes_;
+  keepalive_probe_now_ = true;
+  timers_.set(TimerKind::Keepalive, now + config_->keepalive_interval);
+}
+
+// --- Inactivity ----------------------------------------------------------------------------------
+
+void Connection::inactivity_timeout(Instant now) {
+  if (inactivity_ <= Duration{0}) return;
+  if (now - last_moved_ >= inactivity_) {
+    last_moved_ = now;
+    report_once(EventKind::Timeout);
+  }
+  timers_.set(TimerKind::Inactivity, last_moved_ + inactivity_);
+}
+
+}  // namespace runnel::tcp

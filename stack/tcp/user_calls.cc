@@ -1,0 +1,205 @@
+// The application's calls: RFC 9293 sections 3.10.1 (OPEN) to 3.10.5 (ABORT).
+#include <algorithm>
+
+#include "stack/tcp/connection.h"
+#include "stack/tcp/handshake.h"
+#include "stack/tcp/reset.h"
+
+namespace runnel::tcp {
+
+// --- OPEN ----------------------------------------------------------------------------------------
+
+void Connection::open_active(SeqNum iss, Instant now) {
+  is_active_open_ = true;
+  snd_.iss = snd_.una = iss;
+  snd_.nxt = iss + 1;
+  recovery_ = DupackRecovery(iss);
+  is_handshake_pending_ = true;
+  last_heard_ = last_moved_ = now;
+  ++environment_.counters.tcp_active_opens;
+  set_state(State::SynSent, now);
+  restart_user_timeout(now);
+}
+
+// The passive OPEN was the listener's; its record of the handshake becomes a connection here.
+void Connection::open_passive(const PassiveOpen& open, Instant now) {
+  snd_.iss = snd_.una = open.iss;
+  snd_.nxt = open.iss + 1;
+  snd_.wnd = snd_.max_wnd = open.peer_window;
+  snd_.wl1 = open.irs;
+  snd_.wl2 = open.iss;
+  rcv_.irs = open.irs;
+  rcv_.nxt = open.irs + 1;
+  rcv_.edge = open.rcv_edge;
+  if (open.peer_scale) {
+    snd_.scale = clamped_scale(*open.peer_scale);
+    rcv_.scale = offered_window_scale(config_->receive_buffer_octets);
+  }
+  smss_ = open.smss_octets;
+  congestion_ = AnyCongestionControl(smss_, config_->initial_window_segments);
+  recovery_ = DupackRecovery(open.iss);
+  if (open.syn_ack_sent_at) {
+    rtt_sent_at_ = open.syn_ack_sent_at;
+    rtt_end_ = snd_.nxt;
+  } else {
+    rtt_.handshake_was_retransmitted();
+  }
+  last_heard_ = last_moved_ = now;
+  state_ = State::SynReceived;  // the record's moves, CLOSED to here, were traced with it
+}
+
+// --- SEND ----------------------------------------------------------------------------------------
+
+Result<std::size_t> Connection::write(Bytes data, Instant now) {
+  if (error_) return error_;
+  if (is_fin_queued_ || is_given_up_) return Errc::broken_pipe;
+  if (state_ == State::Closed || state_ == State::TimeWait) return Errc::not_connected;
+
+  const std::size_t room = writable_octets();
+  const std::size_t wanted = std::min(data.size(), room);
+  const bool was_idle = send_queue_.empty();
+  const std::size_t taken = send_queue_.append(data.first(wanted), environment_.pool);
+  if (taken < data.size()) wants_to_write_ = true;
+  if (taken > 0) {
+    payload_moved(now);
+    if (was_idle) restart_user_timeout(now);
+    return taken;
+  }
+  if (data.empty()) return std::size_t{0};
+  return room == 0 ? Errc::would_block : Errc::no_buffer_space;
+}
+
+// --- RECEIVE -------------------------------------------------------------------------------------
+
+Result<Bytes> Connection::peek() const {
+  if (!receive_queue_.empty()) return receive_queue_.front();
+  if (is_given_up_) return Errc::broken_pipe;
+  if (is_fin_received_) return Bytes{};
+  if (error_) return error_;
+  if (state_ == State::Closed) return Errc::not_connected;
+  return Errc::would_block;
+}
+
+Result<std::size_t> Connection::read(MutableBytes out, Instant now) {
+  if (const auto view = peek(); !view) return view.error();
+  const std::size_t octets = receive_queue_.read(out);
+  if (octets > 0) application_has_read(now);
+  return octets;
+}
+
+Result<void> Connection::consume(std::size_t octets, Instant now) {
+  if (octets > receive_queue_.size()) return Errc::invalid_argument;
+  receive_queue_.consume(octets);
+  if (octets > 0) application_has_read(now);
+  return {};
+}
+
+// --- CLOSE ---------------------------------------------------------------------------------------
+
+Result<void> Connection::shutdown_write(Instant now) {
+  if (error_) return error_;
+  if (is_fin_queued_) return Errc::broken_pipe;
+  switch (state_) {
+    case State::SynSent:  // FIN follows the data that is queued, once the SYN is acknowledged
+      is_fin_queued_ = true;
+      return {};
+    case State::SynReceived:
+      is_fin_queued_ = true;
+      // With data to send first, the close waits for ESTABLISHED.
+      if (send_queue_.empty()) set_state(State::FinWait1, now);
+      return {};
+    case State::Established:
+      is_fin_queued_ = true;
+      set_state(State::FinWait1, now);
+      return {};
+    case State::CloseWait:
+      is_fin_queued_ = true;
+      set_state(State::LastAck, now);
+      return {};
+    case State::Closed:
+    case State::Listen:
+    case State::FinWait1:
+    case State::FinWait2:
+    case State::Closing:
+    case State::LastAck:
+    case State::TimeWait:
+      break;
+  }
+  return Errc::not_connected;
+}
+
+void Connection::close(Instant now) {
+  if (is_given_up_) return;
+  if (state_ == State::SynSent) {
+    is_given_up_ = true;
+    ++environment_.counters.tcp_attempt_fails;
+    enter_closed({}, now);
+    return;
+  }
+  // Octets that nobody will read are lost, and the peer is to know (RFC 9293 section 3.6.1, and
+  // RFC 2525 section 2.17).
+  if (!receive_queue_.empty() && state_ != State::Closed && state_ != State::TimeWait) {
+    abort(now);
+    return;
+  }
+  is_given_up_ = true;
+  receive_queue_.clear();
+  if (!is_fin_queued_ && state_ != State::Closed && state_ != State::TimeWait) {
+    (void)shutdown_write(now);
+  }
+  if (state_ == State::FinWait2) timers_.set(TimerKind::FinWait2, now + config_->fin_wait_2);
+}
+
+// --- ABORT ---------------------------------------------------------------------------------------
+
+void Connection::abort(Instant now) {
+  is_given_up_ = true;
+  switch (state_) {
+    case State::SynReceived:
+    case State::Established:
+    case State::FinWait1:
+    case State::FinWait2:
+    case State::CloseWait:
+      environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
+      break;
+    case State::Closed:
+    case State::Listen:
+    case State::SynSent:
+    case State::Closing:
+    case State::LastAck:
+    case State::TimeWait:
+      break;
+  }
+  receive_queue_.clear();
+  if (state_ != State::TimeWait) enter_closed({}, now);
+}
+
+// --- Options -------------------------------------------------------------------------------------
+
+void Connection::set_keepalive(bool enabled, Instant now) noexcept {
+  keepalive_ = enabled;
+  keepalive_probes_ = 0;
+  if (!enabled) {
+    timers_.cancel(TimerKind::Keepalive);
+  } else if (is_synchronized(state_) && state_ != State::TimeWait) {
+    timers_.set(TimerKind::Keepalive, std::max(now, last_heard_ + config_->keepalive_idle));
+  }
+}
+
+void Connection::set_user_timeout(Duration timeout, Instant now) noexcept {
+  user_timeout_ = timeout;
+  timers_.cancel(TimerKind::UserTimeout);
+  restart_user_timeout(now);
+}
+
+void Connection::set_inactivity_timeout(Duration inactivity, Instant now) noexcept {
+  inactivity_ = inactivity;
+  payload_moved(now);
+  if (inactivity > Duration{0} && state_ != State::Closed && state_ != State::TimeWait) {
+    timers_.set(TimerKind::Inactivity, now + inactivity);
+  } else {
+    timers_.cancel(TimerKind::Inactivity);
+  }
+}
+
+}  // namespace runnel::tcp

@@ -1,0 +1,103 @@
+#include "stack/wire/ipv4.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "stack/wire/checksum.h"
+
+namespace runnel::wire {
+namespace {
+
+constexpr std::uint8_t kOptionEndOfList = 0;
+constexpr std::uint8_t kOptionNoOperation = 1;
+constexpr std::uint8_t kOptionLooseSourceRoute = 131;
+constexpr std::uint8_t kOptionStrictSourceRoute = 137;
+
+// Why `octets` cannot begin an IPv4 packet, whatever its total length.
+std::optional<DropReason> header_fault(Bytes octets) noexcept {
+  if (octets.size() < kIpv4MinHeaderOctets) return DropReason::IpTruncated;
+  if (octets[0] >> 4U != 4) return DropReason::IpBadVersion;
+  const std::size_t header_octets = std::size_t{octets[0] & 0x0fU} * 4;
+  if (header_octets < kIpv4MinHeaderOctets || header_octets > octets.size()) {
+    return DropReason::IpBadHeaderLength;
+  }
+  if (base::load_be<std::uint16_t>(octets, 2) < header_octets) return DropReason::IpBadTotalLength;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Ipv4View> Ipv4View::parse(Bytes octets, DropReason* reason) noexcept {
+  std::optional<DropReason> fault = header_fault(octets);
+  if (!fault && base::load_be<std::uint16_t>(octets, 2) > octets.size()) {
+    fault = DropReason::IpTruncated;
+  }
+  if (fault) {
+    if (reason != nullptr) *reason = *fault;
+    return std::nullopt;
+  }
+  return Ipv4View{octets.first(base::load_be<std::uint16_t>(octets, 2))};
+}
+
+std::optional<Ipv4View> Ipv4View::parse_quote(Bytes octets) noexcept {
+  if (header_fault(octets)) return std::nullopt;
+  const std::size_t total = base::load_be<std::uint16_t>(octets, 2);
+  return Ipv4View{octets.first(std::min(total, octets.size()))};
+}
+
+bool Ipv4View::has_valid_checksum() const noexcept {
+  return internet_checksum(header()) == 0;
+}
+
+bool Ipv4View::has_source_route() const noexcept {
+  Bytes rest = options();
+  while (!rest.empty()) {
+    const std::uint8_t type = rest[0];
+    if (type == kOptionEndOfList) return false;
+    if (type == kOptionLooseSourceRoute || type == kOptionStrictSourceRoute) return true;
+    if (type == kOptionNoOperation) {
+      rest = rest.subspan(1);
+      continue;
+    }
+    if (rest.size() < 2 || rest[1] < 2 || rest[1] > rest.size()) return false;
+    rest = rest.subspan(rest[1]);
+  }
+  return false;
+}
+
+Ipv4Header Ipv4Header::from(const Ipv4View& view) noexcept {
+  Ipv4Header header;
+  header.dscp = view.dscp();
+  header.ecn = view.ecn();
+  header.identification = view.identification();
+  header.dont_fragment = view.dont_fragment();
+  header.more_fragments = view.more_fragments();
+  header.fragment_offset_octets = static_cast<std::uint16_t>(view.fragment_offset_octets());
+  header.ttl = view.ttl();
+  header.protocol = view.protocol();
+  header.source = view.source();
+  header.destination = view.destination();
+  return header;
+}
+
+void Ipv4Header::write(MutableBytes out, std::size_t payload_octets) const noexcept {
+  assert(out.size() >= kIpv4MinHeaderOctets);
+  assert(kIpv4MinHeaderOctets + payload_octets <= kIpv4MaxPacketOctets);
+  assert(fragment_offset_octets % 8 == 0);
+  const std::size_t total_octets = kIpv4MinHeaderOctets + payload_octets;
+  const unsigned fragment = (dont_fragment ? 0x4000U : 0U) | (more_fragments ? 0x2000U : 0U) |
+                            (fragment_offset_octets / 8U);
+  out[0] = 0x45;
+  out[1] = static_cast<std::uint8_t>((std::uint32_t{dscp} << 2U) | (ecn & 0x03U));
+  base::store_be(out, 2, static_cast<std::uint16_t>(total_octets));
+  base::store_be(out, 4, identification);
+  base::store_be(out, 6, static_cast<std::uint16_t>(fragment));
+  out[8] = ttl;
+  out[9] = protocol;
+  base::store_be(out, 10, std::uint16_t{0});
+  base::store_be(out, 12, source.v4_value());
+  base::store_be(out, 16, destination.v4_value());
+  base::store_be(out, 10, internet_checksum(out.first(kIpv4MinHeaderOctets)));
+}
+
+}  // namespace runnel::wire

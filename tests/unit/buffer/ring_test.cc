@@ -1,0 +1,105 @@
+#include "stack/buffer/ring.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <random>
+#include <utility>
+
+namespace runnel::buffer {
+namespace {
+
+using Item = std::unique_ptr<int>;  // a leak or a double destruction shows under ASan
+
+TEST(Ring, IsOnePointerAndOwnsNothingWhileEmpty) {
+  EXPECT_EQ(sizeof(Ring<Item>), sizeof(void*));
+  const Ring<Item> ring;
+  EXPECT_TRUE(ring.empty());
+  EXPECT_EQ(ring.allocated_octets(), 0U);
+}
+
+TEST(Ring, FreesItsBlockWithTheLastElement) {
+  Ring<Item> ring;
+  ASSERT_TRUE(ring.push_back(std::make_unique<int>(1)));
+  EXPECT_GT(ring.allocated_octets(), 0U);
+  ring.pop_front();
+  EXPECT_EQ(ring.allocated_octets(), 0U);
+  ASSERT_TRUE(ring.push_front(std::make_unique<int>(2)));
+  ring.pop_back();
+  EXPECT_EQ(ring.allocated_octets(), 0U);
+}
+
+TEST(Ring, GrowsOnlyBeyondWhatWasReserved) {
+  Ring<Item> ring;
+  ASSERT_TRUE(ring.reserve(8));
+  const std::size_t allocated = ring.allocated_octets();
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(ring.push_back(std::make_unique<int>(i)));
+  EXPECT_EQ(ring.allocated_octets(), allocated);
+  ASSERT_TRUE(ring.push_back(std::make_unique<int>(8)));
+  EXPECT_GT(ring.allocated_octets(), allocated);
+}
+
+TEST(Ring, RefusesMoreElementsThanItCanCount) {
+  Ring<Item> ring;
+  EXPECT_FALSE(ring.reserve((std::size_t{1} << 31U) + 1));
+  EXPECT_EQ(ring.allocated_octets(), 0U);
+}
+
+TEST(Ring, MovesItsElementsAlong) {
+  Ring<Item> from;
+  ASSERT_TRUE(from.push_back(std::make_unique<int>(7)));
+  Ring<Item> to(std::move(from));
+  EXPECT_EQ(*to.front(), 7);
+  EXPECT_TRUE(from.empty());  // NOLINT(bugprone-use-after-move): documented to be empty
+  from = std::move(to);
+  EXPECT_EQ(*from.back(), 7);
+}
+
+TEST(Ring, BehavesLikeADeque) {
+  std::mt19937_64 random(1);
+  Ring<Item> ring;
+  std::deque<int> model;
+  for (int step = 0; step < 100'000; ++step) {
+    const int value = step;
+    switch (random() % 9) {
+      case 0:
+      case 1:
+        ASSERT_TRUE(ring.push_back(std::make_unique<int>(value)));
+        model.push_back(value);
+        break;
+      case 2:
+      case 3:
+        ASSERT_TRUE(ring.push_front(std::make_unique<int>(value)));
+        model.push_front(value);
+        break;
+      case 4:
+      case 5:
+        if (model.empty()) break;
+        ring.pop_front();
+        model.pop_front();
+        break;
+      case 6:
+      case 7:
+        if (model.empty()) break;
+        ring.pop_back();
+        model.pop_back();
+        break;
+      default:
+        if (random() % 64 == 0) {
+          ring.clear();
+          model.clear();
+        }
+    }
+    ASSERT_EQ(ring.count(), model.size());
+    if (model.empty()) continue;
+    ASSERT_EQ(*ring.front(), model.front());
+    ASSERT_EQ(*ring.back(), model.back());
+    const std::size_t i = random() % model.size();
+    ASSERT_EQ(*ring[i], model[i]);
+  }
+}
+
+}  // namespace
+}  // namespace runnel::buffer

@@ -1,0 +1,330 @@
+#include "runnel/driver.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "runnel/system.h"
+#include "tun/poller.h"
+#include "tun/post_queue.h"
+
+namespace runnel::tun {
+namespace {
+
+// Packets per turn in each direction, so that neither starves the other.
+constexpr std::size_t kBatch = 64;
+// Turns that follow each other while there is work before the other descriptors are looked at.
+constexpr int kTurnsBetweenWaits = 8;
+// How long a device that reports an error, but has none to show, is left alone.
+constexpr Duration kErrorPause = std::chrono::milliseconds(100);
+// How long input waits when there is no memory for a single packet.
+constexpr Duration kNoBufferPause = std::chrono::milliseconds(10);
+constexpr Duration kLongestFlush = std::chrono::seconds(1);
+
+using Function = std::function<void()>;
+
+// Lets this thread's waits end when they were asked to, not up to 50 us later as is the default.
+class FineTimerSlack {
+ public:
+  FineTimerSlack() noexcept : before_(::prctl(PR_GET_TIMERSLACK)) { set(1); }
+  FineTimerSlack(const FineTimerSlack&) = delete;
+  FineTimerSlack& operator=(const FineTimerSlack&) = delete;
+  ~FineTimerSlack() { set(before_); }
+
+ private:
+  static void set(int nanoseconds) noexcept {
+    if (nanoseconds > 0) ::prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(nanoseconds));
+  }
+  int before_;
+};
+
+// A frame that the device had no room for, in memory of its own: its payload belongs to the stack
+// and may be gone after the next call.
+class KeptFrame {
+ public:
+  explicit operator bool() const noexcept { return is_set_; }
+  [[nodiscard]] TxFrame& frame() noexcept { return frame_; }
+
+  void keep(const TxFrame& original) {
+    payload_.clear();
+    for (const Bytes slice : original.payload()) {
+      payload_.insert(payload_.end(), slice.begin(), slice.end());
+    }
+    frame_.clear();
+    const Bytes header = original.header();
+    std::copy(header.begin(), header.end(), frame_.prepend(header.size()).begin());
+    if (!payload_.empty()) frame_.append(payload_);
+    frame_.meta = original.meta;
+    is_set_ = true;
+  }
+  void forget() noexcept { is_set_ = false; }
+
+ private:
+  TxFrame frame_;
+  std::vector<std::uint8_t> payload_;
+  bool is_set_ = false;
+};
+
+}  // namespace
+
+struct Driver::Parts {
+  Parts(Stack& the_stack, Sockets& the_sockets, Device& the_device)
+      : stack(the_stack), sockets(the_sockets), device(the_device) {
+    poller.watch(posted.descriptor(), EPOLLIN);
+    update_interest();
+  }
+
+  // One turn; returns whether there was anything to do.
+  bool turn();
+  bool input(Instant now);
+  bool application();
+  bool output();
+  bool run_timers();
+  bool run_watches();
+  bool write_kept();
+
+  // Waits for something to do, at most `longest`.
+  void wait(std::optional<Duration> longest);
+  // Writes what is queued, for a second at most.
+  void flush();
+
+  void device_is_ready(std::uint32_t events);
+  void update_interest();
+  void pause_input(Duration pause);
+
+  struct Watch {
+    std::shared_ptr<Function> function;  // shared with the call under way, which may end the watch
+    bool is_always_ready = false;
+  };
+
+  Stack& stack;
+  Sockets& sockets;
+  Device& device;
+  Poller poller;
+  PostQueue posted;
+  std::multimap<Instant, Function> timers;
+  std::unordered_map<int, Watch> watches;
+  std::vector<int> ready;  // watched descriptors that the last wait reported
+
+  RxBuffer buffer;   // for the next packet
+  RxBuffer reserve;  // for packets while the stack has no buffer to give
+  TxFrame frame;
+  KeptFrame kept;
+
+  bool may_read = true;   // the device may have a packet: not known to be empty
+  bool may_write = true;  // the device was not Full, or is writable again
+  bool is_paused = false;
+  bool has_error = false;  // the device's descriptor reported an error
+  bool is_stopping = false;
+};
+
+bool Driver::Parts::turn() {
+  const Instant now = monotonic_now();
+  stack.advance(now);
+  bool worked = input(now);
+  worked |= application();
+  worked |= output();
+  // Packets to this host itself never reach the device: poll_transmit() delivers them, and what
+  // they cause must not wait for something else to happen.
+  worked |= sockets.dispatch() > 0;
+  return worked;
+}
+
+bool Driver::Parts::input(Instant now) {
+  if (!reserve) reserve = stack.acquire_rx_buffer();
+  std::size_t count = 0;
+  while (may_read && count < kBatch) {
+    if (!buffer) buffer = stack.acquire_rx_buffer();
+    RxBuffer& into = buffer ? buffer : reserve;
+    if (!into) {
+      pause_input(kNoBufferPause);
+    } else if (device.read(into) == Device::ReadStatus::Empty) {
+      may_read = false;
+      // What it was would have been thrown by read(). Do not let epoll report it for ever.
+      if (std::exchange(has_error, false)) pause_input(kErrorPause);
+    } else {
+      ++count;
+      if (buffer) {
+        stack.receive(std::move(buffer), now);
+      } else {
+        stack.receive(reserve.packet(), now, reserve.meta);
+      }
+    }
+  }
+  return count > 0;
+}
+
+bool Driver::Parts::application() {
+  bool worked = posted.run();
+  worked |= run_timers();
+  worked |= run_watches();
+  worked |= sockets.dispatch() > 0;
+  return worked;
+}
+
+bool Driver::Parts::run_timers() {
+  if (timers.empty()) return false;
+  const Instant now = monotonic_now();
+  bool any = false;
+  while (!timers.empty() && timers.begin()->first <= now) {
+    const auto due = timers.extract(timers.begin());
+    due.mapped()();
+    any = true;
+  }
+  return any;
+}
+
+bool Driver::Parts::run_watches() {
+  if (watches.empty()) return false;
+  std::vector<int> running = std::exchange(ready, {});
+  for (const auto& [descriptor, watch] : watches) {
+    if (watch.is_always_ready) running.push_back(descriptor);
+  }
+  bool any = false;
+  for (const int descriptor : running) {
+    const auto found = watches.find(descriptor);
+    if (found == watches.end()) continue;  // by one of those before it
+    const auto function = found->second.function;
+    (*function)();
+    any = true;
+  }
+  return any;
+}
+
+bool Driver::Parts::output() {
+  const Instant now = monotonic_now();
+  std::size_t count = 0;
+  if (may_write && kept && write_kept()) ++count;
+  while (may_write && count < kBatch && stack.poll_transmit(frame, now)) {
+    if (device.write(frame) == Device::WriteStatus::Full) {
+      kept.keep(frame);
+      may_write = false;
+      update_interest();
+    } else {
+      ++count;
+    }
+  }
+  // A peer that is this machine's own kernel has answered before write() returned.
+  if (count > 0 && !is_paused) may_read = true;
+  return count > 0;
+}
+
+bool Driver::Parts::write_kept() {
+  may_write = device.write(kept.frame()) != Device::WriteStatus::Full;
+  if (!may_write) return false;
+  kept.forget();
+  update_interest();
+  return true;
+}
+
+void Driver::Parts::wait(std::optional<Duration> longest) {
+  Instant deadline = stack.next_deadline();
+  if (!timers.empty()) deadline = std::min(deadline, timers.begin()->first);
+  if (deadline != kNever) {
+    const Duration until = deadline - monotonic_now();
+    longest = longest ? std::min(*longest, until) : until;
+  }
+  ready.clear();
+  for (const epoll_event& event : poller.wait(longest)) {
+    if (event.data.fd == device.descriptor()) {
+      device_is_ready(event.events);
+    } else if (event.data.fd != posted.descriptor()) {
+      ready.push_back(event.data.fd);
+    }
+  }
+}
+
+void Driver::Parts::flush() {
+  const Instant end = monotonic_now() + kLongestFlush;
+  while (output() || !may_write) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - monotonic_now()).count();
+    if (left <= 0) return;
+    if (may_write) continue;
+    pollfd writable{.fd = device.descriptor(), .events = POLLOUT, .revents = 0};
+    ::poll(&writable, 1, static_cast<int>(left));
+    if ((writable.revents & POLLOUT) == 0) return;
+    may_write = true;
+  }
+}
+
+void Driver::Parts::device_is_ready(std::uint32_t events) {
+  if ((events & EPOLLOUT) != 0) may_write = true;
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0) has_error = true;
+  if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) may_read = true;
+}
+
+void Driver::Parts::update_interest() {
+  if (is_paused) return;
+  poller.watch(device.descriptor(), kept ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+void Driver::Parts::pause_input(Duration pause) {
+  may_read = false;
+  is_paused = true;
+  poller.forget(device.descriptor());
+  timers.emplace(monotonic_now() + pause, [this] {
+    is_paused = false;
+    may_read = true;
+    may_write = true;
+    update_interest();
+  });
+}
+
+Driver::Driver(Stack& stack, Sockets& sockets, Device& device)
+    : parts_(std::make_unique<Parts>(stack, sockets, device)) {}
+
+Driver::~Driver() = default;
+
+void Driver::run() {
+  const FineTimerSlack slack;
+  Parts& p = *parts_;
+  int turns = 0;
+  while (!p.is_stopping) {
+    const bool worked = p.turn();
+    if (p.is_stopping) break;
+    if (worked && ++turns < kTurnsBetweenWaits) continue;
+    turns = 0;
+    p.wait(worked ? std::optional(Duration::zero()) : std::nullopt);
+  }
+  p.is_stopping = false;
+  p.flush();
+}
+
+void Driver::run_once(Duration longest) {
+  if (parts_->turn()) return;
+  parts_->wait(longest);
+  parts_->turn();
+}
+
+void Driver::stop() noexcept {
+  parts_->is_stopping = true;
+}
+
+void Driver::post(std::function<void()> function) {
+  parts_->posted.post(std::move(function));
+}
+
+void Driver::after(Duration delay, std::function<void()> function) {
+  const Instant now = monotonic_now();
+  parts_->timers.emplace(now + std::min(delay, kNever - now), std::move(function));
+}
+
+void Driver::watch(int descriptor, std::function<void()> function) {
+  const bool waits = parts_->poller.watch(descriptor, EPOLLIN);
+  parts_->watches[descriptor] = {std::make_shared<Function>(std::move(function)), !waits};
+}
+
+void Driver::unwatch(int descriptor) {
+  if (parts_->watches.erase(descriptor) > 0) parts_->poller.forget(descriptor);
+}
+
+}  // namespace runnel::tun

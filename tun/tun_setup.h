@@ -1,0 +1,38 @@
+// Opens a TUN and makes it usable, or says in one line what the user has to do.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "runnel/tun_device.h"
+#include "tun/unique_fd.h"
+
+namespace runnel::tun {
+
+struct OpenTun {
+  UniqueFd descriptor;  // non-blocking
+  std::string name;
+  std::uint16_t mtu_octets = 0;
+};
+
+// What a device still lacks to be of use.
+struct MissingSetup {
+  bool device = false;  // the device itself
+  std::optional<std::uint16_t> mtu_octets;
+  std::optional<IpPrefix> address;
+  bool up = false;
+
+  [[nodiscard]] bool empty() const noexcept { return !device && !mtu_octets && !address && !up; }
+};
+
+// Why `name` cannot be an interface's, or nothing when it can.
+[[nodiscard]] std::optional<std::string> find_name_fault(const std::string& name);
+
+// The shell commands, joined by &&, that a user who may become root runs to set up what is missing.
+[[nodiscard]] std::string setup_commands(const std::string& name, const MissingSetup& missing);
+
+// Throws DeviceError.
+[[nodiscard]] OpenTun open_tun(const TunOptions& options);
+
+}  // namespace runnel::tun
