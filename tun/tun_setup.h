@@ -19,8 +19,8 @@ struct OpenTun {
 // What a device still lacks to be of use.
 struct MissingSetup {
   bool device = false;  // the device itself
-  std::optional<std::uint16_t> mtu_octets;
-  std::optional<IpPrefix> address;
+  std::optional<std::uint16_t> mtu_octets = {};
+  std::optional<IpPrefix> address = {};
   bool up = false;
 
   [[nodiscard]] bool empty() const noexcept { return !device && !mtu_octets && !address && !up; }

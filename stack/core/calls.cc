@@ -31,7 +31,8 @@ Result<ConnectionId> Engine::accept(ListenerId id) {
   const ConnectionId accepted = owner->accept_queue.front();
   owner->accept_queue.pop_front();
   HostedConnection& connection = *hosted(accepted);
-  for (const Event& event : *std::exchange(connection.held_events, nullptr)) events_.push_back(event);
+  const auto held = std::exchange(connection.held_events, nullptr);
+  for (const Event& event : *held) events_.push_back(event);
   return accepted;
 }
 

@@ -74,10 +74,9 @@ Fit fit_of(const PartialDatagram& datagram, const wire::Ipv4View& fragment) noex
     const auto previous = std::prev(next);
     if (previous->first + previous->second.length > range.begin) return Fit::Contradiction;
   }
-  if (datagram.end_octets && (is_last || range.end > *datagram.end_octets)) {
-    return Fit::Contradiction;  // a second end, or octets behind the end
-  }
-  if (is_last && next != datagram.pieces.end()) return Fit::Contradiction;
+  const bool is_behind_the_end = datagram.end_octets && range.end > *datagram.end_octets;
+  const bool is_end_before_another = is_last && next != datagram.pieces.end();
+  if (is_behind_the_end || is_end_before_another) return Fit::Contradiction;
   return Fit::Gap;
 }
 

@@ -51,6 +51,8 @@ class Dice {
     return octets(chance(1000) ? limit - below(10) : below(chance(10) ? 1500 : 40));
   }
   IpAddress address() { return IpAddress::from_v4(number<std::uint32_t>()); }
+  // libtins writes an address of this machine where the source is 0.0.0.0.
+  IpAddress specified_address() { return IpAddress::from_v4(number<std::uint32_t>() | 1U); }
 
  private:
   SeededRandom random_;
@@ -205,30 +207,34 @@ void add_random_options(Tins::TCP& tcp, Dice& dice) {
     const std::size_t size =
         dice.chance(4) ? dice.below(39) : kUsual[dice.below(std::size(kUsual))];
     if (size + 2 > room) break;
+    if (size == 0 && kind != Tins::TCP::SACK_OK) continue;  // libtins would leave the length out
     const Octets body = dice.octets(size);
     tcp.add_option(Tins::TCP::option(kind, body.begin(), body.end()));
     room -= size + 2;
   }
 }
 
-void add_random_options(Tins::IP& ip, Dice& dice) {
-  if (!dice.chance(4)) return;
+// Puts IPv4 options into a packet that has none: libtins counts them two octets short when it
+// writes them, and its padding then runs into the segment.
+void insert_random_ip_options(Octets& packet, Dice& dice) {
   // Security, record route, timestamp, stream identifier, router alert, source routes.
   constexpr std::uint8_t kTypes[] = {130, 7, 68, 136, 148, 131, 137};
-  std::size_t room = 40;
-  while (room > 0 && !dice.chance(3)) {
-    const std::size_t size = dice.below(12);
-    if (size + 2 > room) break;
-    const Octets body = dice.octets(size);
-    ip.add_option(
-        Tins::IP::option(kTypes[dice.below(std::size(kTypes))], body.begin(), body.end()));
-    room -= size + 2;
-    // Aligned: libtins rejects more than one End of List, which RFC 791 allows.
-    while (room % 4 != 0) {
-      ip.add_option(Tins::IP::option(std::uint8_t{1}));
-      --room;
-    }
+  Octets options;
+  while (!dice.chance(3)) {
+    const Octets body = dice.octets(dice.below(12));
+    if (options.size() + body.size() + 2 > 40) break;
+    options.push_back(kTypes[dice.below(std::size(kTypes))]);
+    options.push_back(static_cast<std::uint8_t>(body.size() + 2));
+    options.insert(options.end(), body.begin(), body.end());
+    // No-Operations align: libtins rejects more than one End of List, which RFC 791 allows.
+    while (options.size() % 4 != 0) options.push_back(1);
   }
+  packet.insert(packet.begin() + 20, options.begin(), options.end());
+  const MutableBytes header = MutableBytes(packet).first(20 + options.size());
+  header[0] = static_cast<std::uint8_t>(0x40U | header.size() / 4);
+  base::store_be(header, 2, static_cast<std::uint16_t>(packet.size()));
+  base::store_be(header, 10, std::uint16_t{0});
+  base::store_be(header, 10, wire::internet_checksum(header));
 }
 
 TEST(WireAndLibtins, WeUnderstandSegmentsThatLibtinsBuilds) {
@@ -249,7 +255,7 @@ TEST(WireAndLibtins, WeUnderstandSegmentsThatLibtinsBuilds) {
     tcp.flags(flags);
     add_random_options(tcp, dice);
 
-    const IpAddress source = dice.address();
+    const IpAddress source = dice.specified_address();
     const IpAddress destination = dice.address();
     Tins::IP ip(destination.to_string(), source.to_string());
     const auto tos = dice.number<std::uint8_t>();
@@ -257,11 +263,11 @@ TEST(WireAndLibtins, WeUnderstandSegmentsThatLibtinsBuilds) {
     ip.id(dice.number<std::uint16_t>());
     ip.ttl(dice.number<std::uint8_t>());
     ip.flags(dice.chance(2) ? Tins::IP::DONT_FRAGMENT : Tins::IP::Flags{});
-    add_random_options(ip, dice);
     const Octets text = dice.payload(65'535 - 120);
     ip /= tcp;
     if (!text.empty()) ip /= Tins::RawPDU(text);
-    const Octets packet = ip.serialize();
+    Octets packet = ip.serialize();
+    if (dice.chance(4)) insert_random_ip_options(packet, dice);
 
     ASSERT_EQ(test::explain_difference(packet), "")
         << "packet " << i << ": " << wire::format_packet(packet);
@@ -297,7 +303,7 @@ TEST(WireAndLibtins, WeUnderstandIcmpMessagesThatLibtinsBuilds) {
       icmp.set_echo_reply(id, seq);
     }
     const Octets data = dice.payload(65'535 - 28);
-    Tins::IP ip(dice.address().to_string(), dice.address().to_string());
+    Tins::IP ip(dice.address().to_string(), dice.specified_address().to_string());
     ip /= icmp;
     if (!data.empty()) ip /= Tins::RawPDU(data);
     const Octets packet = ip.serialize();

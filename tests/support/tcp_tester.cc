@@ -5,11 +5,8 @@
 
 #include "stack/wire/format.h"
 #include "stack/wire/ipv4.h"
-#include "tests/support/packet_check.h"
-#if __has_include("tests/support/oracle.h")
 #include "tests/support/oracle.h"
-#define RUNNEL_HAS_ORACLE 1
-#endif
+#include "tests/support/packet_check.h"
 
 namespace runnel::test {
 namespace {
@@ -199,9 +196,7 @@ void TcpTester::collect(const TxFrame& frame) {
   if (const auto fault = find_fault(octets, frame.meta, config_.mtu_octets)) {
     ADD_FAILURE() << *fault << ": " << wire::format_packet(octets);
   }
-#ifdef RUNNEL_HAS_ORACLE
-  expect_same_meaning_in_libtins(octets);
-#endif
+  expect_same_meaning_in_libtins(octets, frame.meta.checksum);
   if (const auto ip = wire::Ipv4View::parse(octets); ip && ip->protocol() == wire::kProtocolIcmp) {
     SentIcmp message{ip->source(), ip->destination(), 0, 0, {}, octets};
     message.message.assign(ip->payload().begin(), ip->payload().end());

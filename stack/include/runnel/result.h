@@ -54,8 +54,9 @@ class [[nodiscard]] Result {
   std::variant<T, std::error_code> outcome_;
 };
 
+// Calls like close() may be ignored: what they refuse is usually what has happened already.
 template <>
-class [[nodiscard]] Result<void> {
+class Result<void> {
  public:
   Result() noexcept = default;
   Result(std::error_code error) noexcept : error_(error) {}             // NOLINT(*-explicit-*)

@@ -127,34 +127,43 @@ TEST(AllocationFailure, SpliceMovesAllOrNothing) {
   EXPECT_EQ(drain(a), octets(0, 8 * 224));
 }
 
+// `length` decides whether segments are kept by reference or copied.
+void reassemble_with_allocations(std::size_t granted, std::size_t length) {
+  PoolWithBudget p;
+  ReassemblyQueue queue;
+  SliceQueue out;
+  std::vector<Slice> segments;
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    segments.push_back(p.pool.copy(octets(i * length, length)));
+  }
+  std::size_t taken = 0;
+  {
+    const AllocationLimit limit(granted);
+    for (std::uint64_t i = 20; i > 0; i -= 2) {  // every second one, backwards
+      const auto outcome = queue.add((i - 1) * length, segments[i - 1]);
+      EXPECT_EQ(outcome.added_octets + outcome.refused_octets, length);
+      taken += outcome.added_octets;
+    }
+    for (std::uint64_t i = 0; i < 20; ++i) {
+      const auto outcome = queue.add(i * length, segments[i]);
+      EXPECT_EQ(outcome.added_octets + outcome.refused_octets + outcome.duplicate_octets, length);
+      taken += outcome.added_octets;
+    }
+    EXPECT_EQ(queue.octets(), taken);
+  }
+  for (std::uint64_t i = 0; i < 20; ++i) queue.add(i * length, segments[i]);
+  EXPECT_EQ(queue.octets(), 20 * length);
+  EXPECT_EQ(queue.range_count(), 1U) << "ranges that could not be joined are joined later";
+  EXPECT_EQ(queue.pop_contiguous(0, out), 20 * length);
+  EXPECT_EQ(drain(out), octets(0, 20 * length));
+  EXPECT_EQ(queue.charged_octets(), 0U);
+}
+
 TEST(AllocationFailure, ReassemblyNeverLosesWhatItTookNorReplacesIt) {
   for (std::size_t granted = 0; granted < 60; ++granted) {
-    PoolWithBudget p;
-    ReassemblyQueue queue;
-    SliceQueue out;
-    std::vector<Slice> segments;  // every second one first, then all
-    for (std::uint64_t i = 0; i < 20; ++i) segments.push_back(p.pool.copy(octets(i * 100, 100)));
-    std::size_t taken = 0;
-    {
-      const AllocationLimit limit(granted);
-      for (std::uint64_t i = 19; i > 0; i -= 2) {
-        const auto outcome = queue.add(i * 100, segments[i]);
-        EXPECT_EQ(outcome.added_octets + outcome.refused_octets, 100U);
-        taken += outcome.added_octets;
-      }
-      for (std::uint64_t i = 0; i < 20; ++i) {
-        const auto outcome = queue.add(i * 100, segments[i]);
-        EXPECT_EQ(outcome.added_octets + outcome.refused_octets + outcome.duplicate_octets, 100U);
-        taken += outcome.added_octets;
-      }
-      EXPECT_EQ(queue.octets(), taken);
-    }
-    for (std::uint64_t i = 0; i < 20; ++i) queue.add(i * 100, segments[i]);
-    EXPECT_EQ(queue.octets(), 2000U);
-    EXPECT_EQ(queue.range_count(), 1U) << "ranges that could not be joined are joined later";
-    EXPECT_EQ(queue.pop_contiguous(0, out), 2000U);
-    EXPECT_EQ(drain(out), octets(0, 2000));
-    EXPECT_EQ(queue.charged_octets(), 0U);
+    SCOPED_TRACE(testing::Message() << granted << " allocations");
+    reassemble_with_allocations(granted, 100);
+    reassemble_with_allocations(granted, 200);
   }
 }
 

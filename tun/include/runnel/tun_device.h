@@ -53,8 +53,8 @@ struct TunOptions {
 
   // Used only when this process creates the device; one that is there with an address and up is
   // left as it is.
-  std::optional<IpPrefix> kernel_address;  // the kernel's side, the peer of the stack
-  std::optional<std::uint16_t> mtu_octets;
+  std::optional<IpPrefix> kernel_address = {};  // the kernel's side, the peer of the stack
+  std::optional<std::uint16_t> mtu_octets = {};
 };
 
 // An open TUN device. Opening creates it when it is not there, and attaches to one that is (made

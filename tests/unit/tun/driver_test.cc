@@ -1,0 +1,437 @@
+// The loop over a device that is one end of a socket pair: its queue is small, so it really fills.
+#include "runnel/driver.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <tins/tins.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "runnel/icmp_echo.h"
+#include "runnel/random.h"
+#include "runnel/system.h"
+#include "tests/unit/tun/packets.h"
+#include "tun/unique_fd.h"
+
+namespace runnel::tun {
+namespace {
+
+using namespace std::chrono_literals;
+using Octets = std::vector<std::uint8_t>;
+
+class PairDevice final : public Device {
+ public:
+  PairDevice() {
+    int ends[2] = {-1, -1};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    ours_ = UniqueFd(ends[0]);
+    peer_ = UniqueFd(ends[1]);
+    const int octets = 8192;
+    ::setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+  }
+
+  ReadStatus read(RxBuffer& buffer) override {
+    ++reads;
+    if (is_gone) throw DeviceError("gone");
+    const MutableBytes space = buffer.space();
+    const ssize_t size = ::recv(ours_.get(), space.data(), space.size(), 0);
+    if (size <= 0) return ReadStatus::Empty;
+    buffer.set_packet(0, static_cast<std::size_t>(size));
+    buffer.meta = {};
+    return ReadStatus::Packet;
+  }
+  WriteStatus write(TxFrame& frame) override {
+    Octets flat(frame.size());
+    frame.copy_to(flat);
+    if (::send(ours_.get(), flat.data(), flat.size(), MSG_NOSIGNAL) >= 0) {
+      return WriteStatus::Written;
+    }
+    if (errno != EAGAIN) return WriteStatus::Dropped;
+    ++fulls;
+    return WriteStatus::Full;
+  }
+  int descriptor() const noexcept override { return ours_.get(); }
+  bool checksum_offload() const noexcept override { return false; }
+  bool tcp_segmentation_offload() const noexcept override { return false; }
+
+  // The other end of the link. False when the queue to the stack is full.
+  bool inject(const Octets& packet) {
+    return ::send(peer_.get(), packet.data(), packet.size(), MSG_NOSIGNAL) >= 0;
+  }
+  Octets next() {
+    Octets packet(70000);
+    const ssize_t size = ::recv(peer_.get(), packet.data(), packet.size(), 0);
+    packet.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return packet;
+  }
+  void hang_up() { peer_ = UniqueFd(); }
+
+  int reads = 0;
+  int fulls = 0;
+  bool is_gone = false;
+
+ private:
+  UniqueFd ours_;
+  UniqueFd peer_;
+};
+
+Octets echo_request(std::uint16_t sequence, std::size_t payload_octets = 56) {
+  Tins::ICMP icmp(Tins::ICMP::ECHO_REQUEST);
+  icmp.id(7);
+  icmp.sequence(sequence);
+  Tins::IP packet =
+      Tins::IP("192.0.2.2", "192.0.2.1") / icmp / Tins::RawPDU(pattern(payload_octets));
+  return packet.serialize();
+}
+
+// The sequence number of an echo reply; nothing when the packet is none.
+std::optional<std::uint16_t> reply_sequence(const Octets& packet) {
+  if (packet.empty()) return std::nullopt;
+  const Tins::IP parsed(packet.data(), static_cast<std::uint32_t>(packet.size()));
+  const auto* icmp = parsed.find_pdu<Tins::ICMP>();
+  if (icmp == nullptr || icmp->type() != Tins::ICMP::ECHO_REPLY) return std::nullopt;
+  return icmp->sequence();
+}
+
+class DriverTest : public ::testing::Test {
+ protected:
+  explicit DriverTest(const Config& config = {}) : stack_(config, random_) {
+    EXPECT_TRUE(stack_.add_address({IpAddress(192, 0, 2, 2), 24}));
+  }
+  // Runs until `condition` holds; false after five seconds.
+  template <typename Condition>
+  bool run_until(Condition condition) {
+    const Instant end = monotonic_now() + 5s;
+    while (!condition()) {
+      if (monotonic_now() > end) return false;
+      driver_.run_once(10ms);
+    }
+    return true;
+  }
+
+  SeededRandom random_{1};
+  Stack stack_;
+  Sockets sockets_{stack_};
+  PairDevice device_;
+  Driver driver_{stack_, sockets_, device_};
+};
+
+TEST_F(DriverTest, APacketIsAnsweredInOneTurn) {
+  ASSERT_TRUE(device_.inject(echo_request(1)));
+  driver_.run_once(0ns);
+  EXPECT_EQ(reply_sequence(device_.next()), 1);
+}
+
+TEST_F(DriverTest, ABurstOfPacketsIsAnsweredInOrder) {
+  std::uint16_t sent = 0;
+  std::uint16_t received = 0;
+  EXPECT_TRUE(run_until([&] {
+    while (sent < 1000 && device_.inject(echo_request(sent))) ++sent;
+    while (const auto sequence = reply_sequence(device_.next())) EXPECT_EQ(*sequence, received++);
+    return received == 1000;
+  })) << received;
+}
+
+TEST_F(DriverTest, AFullDeviceLosesNothing) {
+  // The replies of 200 requests do not fit; nobody reads them until all are sent.
+  std::uint16_t sent = 0;
+  EXPECT_TRUE(run_until([&] {
+    if (sent < 200 && device_.inject(echo_request(sent, 500 + sent))) ++sent;
+    return sent == 200;
+  }));
+  EXPECT_TRUE(run_until([&] { return device_.fulls > 0; }));
+  std::uint16_t received = 0;
+  EXPECT_TRUE(run_until([&] {
+    for (Octets packet = device_.next(); !packet.empty(); packet = device_.next()) {
+      EXPECT_EQ(reply_sequence(packet), received);
+      EXPECT_EQ(Octets(packet.begin() + 28, packet.end()), pattern(500U + received));
+      ++received;
+    }
+    return received == 200;
+  })) << received;
+}
+
+TEST_F(DriverTest, AFullDeviceIsWaitedForAndNotAskedAgainAndAgain) {
+  std::uint16_t sent = 0;
+  EXPECT_TRUE(run_until([&] {
+    if (device_.fulls == 0 && device_.inject(echo_request(sent, 500))) ++sent;
+    return device_.fulls > 0;
+  }));
+  for (int i = 0; i < 20; ++i) driver_.run_once(1ms);
+  EXPECT_EQ(device_.fulls, 1);
+}
+
+TEST_F(DriverTest, InputGoesOnWhileTheDeviceIsFull) {
+  std::uint16_t sent = 0;
+  EXPECT_TRUE(run_until([&] {
+    if (device_.inject(echo_request(sent, 500))) ++sent;
+    return device_.fulls > 0;
+  }));
+  const auto before = stack_.counters().ip_in_receives;
+  ASSERT_TRUE(run_until([&] { return device_.inject(echo_request(9999)); }));
+  EXPECT_TRUE(run_until([&] { return stack_.counters().ip_in_receives > before; }));
+}
+
+TEST_F(DriverTest, PostedFunctionsRunInOrderInTheLoopsThread) {
+  std::vector<int> order;
+  const auto loop = std::this_thread::get_id();
+  std::thread other([&] {
+    for (int i = 0; i < 100; ++i) {
+      driver_.post([&, i] {
+        EXPECT_EQ(std::this_thread::get_id(), loop);
+        order.push_back(i);
+      });
+    }
+    driver_.post([&] { driver_.stop(); });
+  });
+  driver_.run();
+  other.join();
+  ASSERT_EQ(order.size(), 100U);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+}
+
+TEST_F(DriverTest, APostWakesASleepingLoop) {
+  std::thread other([&] { driver_.post([&] { driver_.stop(); }); });
+  driver_.run();  // without a packet, without a timer
+  other.join();
+}
+
+TEST_F(DriverTest, AFunctionMayPostAnother) {
+  int depth = 0;
+  std::function<void()> again = [&] {
+    if (++depth == 5) {
+      driver_.stop();
+    } else {
+      driver_.post(again);
+    }
+  };
+  driver_.post(again);
+  driver_.run();
+  EXPECT_EQ(depth, 5);
+}
+
+TEST_F(DriverTest, WhatAFunctionThrowsComesOutAndTheRestRunsLater) {
+  bool ran = false;
+  driver_.post([] { throw std::runtime_error("mine"); });
+  driver_.post([&] { ran = true; });
+  EXPECT_THROW(driver_.run(), std::runtime_error);
+  EXPECT_FALSE(ran);
+  driver_.post([&] { driver_.stop(); });
+  driver_.run();
+  EXPECT_TRUE(ran);
+}
+
+TEST_F(DriverTest, TimersRunInTheOrderOfTheirTimesAndNotEarly) {
+  std::string order;
+  const Instant begin = monotonic_now();
+  driver_.after(3ms, [&] { order += 'c'; });
+  driver_.after(1ms, [&] { order += 'a'; });
+  driver_.after(4ms, [&] { driver_.stop(); });
+  driver_.after(2ms, [&] {
+    EXPECT_GE(monotonic_now() - begin, 2ms);
+    order += 'b';
+  });
+  driver_.run();
+  EXPECT_EQ(order, "abc");
+  EXPECT_GE(monotonic_now() - begin, 4ms);
+}
+
+TEST_F(DriverTest, ATimerMaySetAnotherAndOneOfAllTimeNeverRuns) {
+  int runs = 0;
+  std::function<void()> again = [&] {
+    if (++runs == 3) {
+      driver_.stop();
+    } else {
+      driver_.after(0ns, again);
+    }
+  };
+  driver_.after(0ns, again);
+  driver_.after(Duration::max(), [] { ADD_FAILURE() << "292 years have passed"; });
+  driver_.run();
+  EXPECT_EQ(runs, 3);
+}
+
+TEST_F(DriverTest, AWatchedDescriptorRunsItsFunctionUntilUnwatched) {
+  const UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  int runs = 0;
+  driver_.watch(event.get(), [&] {
+    if (++runs == 3) driver_.unwatch(event.get());  // it stays readable
+  });
+  driver_.run_once(0ns);
+  EXPECT_EQ(runs, 0);
+  ::eventfd_write(event.get(), 1);
+  for (int i = 0; i < 10; ++i) driver_.run_once(0ns);
+  EXPECT_EQ(runs, 3);
+}
+
+TEST_F(DriverTest, WatchingAgainReplacesTheFunction) {
+  const UniqueFd event(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+  driver_.watch(event.get(), [] { ADD_FAILURE() << "replaced"; });
+  bool ran = false;
+  driver_.watch(event.get(), [&] { ran = true; });
+  driver_.run_once(0ns);
+  EXPECT_TRUE(ran);
+}
+
+TEST_F(DriverTest, AFunctionMayUnwatchAnotherThatIsReadyToo) {
+  const UniqueFd one(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+  const UniqueFd other(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+  int runs = 0;
+  for (const int descriptor : {one.get(), other.get()}) {
+    driver_.watch(descriptor, [&] {
+      ++runs;
+      driver_.unwatch(one.get());
+      driver_.unwatch(other.get());
+    });
+  }
+  for (int i = 0; i < 5; ++i) driver_.run_once(0ns);
+  EXPECT_EQ(runs, 1);
+}
+
+TEST_F(DriverTest, TheEndOfAPipeIsReported) {
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd reader(ends[0]);
+  { const UniqueFd writer(ends[1]); }
+  bool ran = false;
+  driver_.watch(reader.get(), [&] {
+    ran = true;
+    driver_.unwatch(reader.get());
+  });
+  driver_.run_once(1s);
+  EXPECT_TRUE(ran);
+}
+
+TEST_F(DriverTest, ARegularFileIsAlwaysReadable) {
+  const UniqueFd file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(file);
+  int runs = 0;
+  driver_.watch(file.get(), [&] {
+    if (++runs == 3) {
+      driver_.unwatch(file.get());
+      driver_.stop();
+    }
+  });
+  driver_.run();
+  EXPECT_EQ(runs, 3);
+}
+
+TEST_F(DriverTest, StopWritesWhatIsQueued) {
+  driver_.post([&] {
+    for (std::uint16_t i = 0; i < 100; ++i) {
+      EXPECT_TRUE(stack_.send_echo_request(IpAddress(192, 0, 2, 1), 1, i, {}));
+    }
+    driver_.stop();
+  });
+  std::size_t packets = 0;
+  std::thread reader([&] {  // slowly: the device is Full in between
+    const Instant end = monotonic_now() + 5s;
+    while (packets < 100 && monotonic_now() < end) {
+      if (!device_.next().empty()) ++packets;
+    }
+  });
+  driver_.run();
+  reader.join();
+  EXPECT_EQ(packets, 100U);
+}
+
+TEST_F(DriverTest, StopDoesNotWaitForADeviceThatStaysFull) {
+  driver_.post([&] {
+    for (std::uint16_t i = 0; i < 500; ++i) {
+      EXPECT_TRUE(stack_.send_echo_request(IpAddress(192, 0, 2, 1), 1, i, {}));
+    }
+    driver_.stop();
+  });
+  driver_.run();  // ends
+  EXPECT_GT(device_.fulls, 0);
+}
+
+TEST_F(DriverTest, StopBeforeRunEndsItAtOnceAndOnce) {
+  driver_.stop();
+  driver_.run();
+  bool ran = false;
+  driver_.post([&] {
+    ran = true;
+    driver_.stop();
+  });
+  driver_.run();
+  EXPECT_TRUE(ran);
+}
+
+TEST_F(DriverTest, ADeviceThatIsGoneEndsTheLoop) {
+  device_.is_gone = true;
+  EXPECT_THROW(driver_.run(), DeviceError);
+}
+
+TEST_F(DriverTest, AnIdleLoopSleeps) {
+  driver_.after(50ms, [&] { driver_.stop(); });
+  driver_.run();
+  EXPECT_LE(device_.reads, 2);
+}
+
+TEST_F(DriverTest, AnErrorThatReadDoesNotExplainDoesNotSpin) {
+  device_.hang_up();  // epoll reports EPOLLHUP for ever
+  driver_.after(350ms, [&] { driver_.stop(); });
+  driver_.run();
+  EXPECT_LE(device_.reads, 10);
+}
+
+TEST_F(DriverTest, PacketsOfAHostToItselfDoNotWaitForAnythingElse) {
+  IcmpEcho echo(stack_);
+  (void)echo;
+  ASSERT_TRUE(stack_.send_echo_request(IpAddress(192, 0, 2, 2), 1, 1, {}));
+  driver_.run_once(0ns);
+  driver_.run_once(0ns);
+  EXPECT_TRUE(stack_.poll_echo_reply());
+  EXPECT_TRUE(device_.next().empty()) << "they do not leave";
+}
+
+Config poor() {
+  Config config;
+  config.memory_budget_octets = 100 * 1024;  // one receive block, not two
+  return config;
+}
+
+class PoorDriverTest : public DriverTest {
+ protected:
+  PoorDriverTest() : DriverTest(poor()) {}
+};
+
+TEST_F(PoorDriverTest, PacketsAreReadEvenWhenTheBudgetHasNoBlockForThem) {
+  std::vector<RxBuffer> hoard;
+  driver_.run_once(0ns);
+  ASSERT_FALSE(stack_.acquire_rx_buffer()) << "the budget is spent";
+  for (std::uint16_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(device_.inject(echo_request(i)));
+    driver_.run_once(0ns);
+    EXPECT_EQ(reply_sequence(device_.next()), i);
+  }
+}
+
+Config destitute() {
+  Config config;
+  config.memory_budget_octets = 1024;
+  return config;
+}
+
+class DestituteDriverTest : public DriverTest {
+ protected:
+  DestituteDriverTest() : DriverTest(destitute()) {}
+};
+
+TEST_F(DestituteDriverTest, WithoutAnyMemoryForPacketsTheLoopDoesNotSpin) {
+  ASSERT_TRUE(device_.inject(echo_request(1)));
+  driver_.after(55ms, [&] { driver_.stop(); });
+  driver_.run();
+  EXPECT_EQ(device_.reads, 0);
+}
+
+}  // namespace
+}  // namespace runnel::tun
