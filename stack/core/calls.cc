@@ -14,7 +14,7 @@ Result<ListenerId> Engine::listen(const Endpoint& local, const ListenOptions& op
     return Errc::address_not_available;
   }
   if (listening_.contains(local)) return Errc::address_in_use;
-  auto config = options.tcp ? std::make_shared<const TcpConfig>(*options.tcp) : default_tcp_;
+  auto config = options.tcp ? tcp::SharedConfig(*options.tcp) : default_tcp_;
   const auto key = listeners_.create([&](void* storage, const auto&) {
     new (storage) Listener{local, std::max<std::size_t>(options.backlog, 1), std::move(config), 0, {}, false};
   });
@@ -43,10 +43,7 @@ Result<void> Engine::close_listener(ListenerId id) {
   half_open_.for_each([&](std::uint32_t index, const HalfOpen& h) {
     if (h.record.listener == id) half_open.push_back(index);
   });
-  for (const std::uint32_t index : half_open) {
-    trace_move(TcpState::SynReceived, TcpState::Closed);
-    forget_half_open(index);
-  }
+  for (const std::uint32_t index : half_open) forget_half_open(index, TcpState::Closed);
   for (const ConnectionId unaccepted : std::exchange(owner->accept_queue, {})) {
     (void)abort(unaccepted);
   }
@@ -89,7 +86,7 @@ Result<ConnectionId> Engine::connect(const Endpoint& remote, const ConnectOption
     counters_.drop(DropReason::TcpConnectionsFull);
     return Errc::no_buffer_space;
   }
-  auto config = options.tcp ? std::make_shared<const TcpConfig>(*options.tcp) : default_tcp_;
+  auto config = options.tcp ? tcp::SharedConfig(*options.tcp) : default_tcp_;
   HostedConnection& connection = *create_connection(tuple, std::move(config));
   connection.tcp.open_active(isn_.generate(tuple, now_), now_);
   settle(connection);
@@ -144,6 +141,11 @@ Result<void> Engine::abort(ConnectionId id) {
   HostedConnection* const connection = hosted(id);
   if (connection == nullptr) return Errc::invalid_handle;
   connection->held_events.reset();
+  // In TIME-WAIT the TCB is the record (RFC 9293 section 3.10.5).
+  if (connection->tcp.state() == TcpState::TimeWait) {
+    const DemuxHandle handle = look_up(connection->tcp.tuple());
+    if (handle.kind == Kind::TimeWait) end_time_wait(handle.index, TcpState::Closed);
+  }
   connection->tcp.abort(now_);
   settle(*connection);
   return {};

@@ -19,7 +19,7 @@ tcp::LinkLimits link_limits(const Config& config) {
 
 Engine::Engine(const Config& config, Random& random, TraceSink* trace)
     : config_(config),
-      default_tcp_(std::make_shared<const TcpConfig>(config.tcp)),
+      default_tcp_(config.tcp),
       trace_(trace),
       budget_(config.memory_budget_octets),
       pool_(budget_),

@@ -144,13 +144,14 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
 
   // --- lifecycle.cc ----------------------------------------------------------------------------
   [[nodiscard]] HostedConnection* create_connection(const tcp::FourTuple& tuple,
-                                                    std::shared_ptr<const TcpConfig> config);
+                                                    tcp::SharedConfig config);
   // Puts a connection where its state says it belongs. May destroy it.
   void settle(HostedConnection& hosted);
   void leave_demux(HostedConnection& hosted);
   void begin_time_wait(HostedConnection& hosted);
-  void forget_half_open(std::uint32_t index);
-  void forget_time_wait(std::uint32_t index);
+  // Deletes a record that moves on to `to`; SYN-RECEIVED itself when a connection takes over.
+  void forget_half_open(std::uint32_t index, TcpState to);
+  void end_time_wait(std::uint32_t index, TcpState to);
   void trace_move(TcpState from, TcpState to) const;
 
   // --- Looking up ------------------------------------------------------------------------------
@@ -175,7 +176,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void set_now(Instant now) noexcept { now_ = std::max(now_, now); }
 
   Config config_;
-  std::shared_ptr<const TcpConfig> default_tcp_;
+  tcp::SharedConfig default_tcp_;
   TraceSink* trace_;
   Instant now_{};
 

@@ -174,7 +174,7 @@ void Engine::tcp_error_arrives(const ip::IcmpError& error) {
       counters_.drop(DropReason::IcmpBadSequence);
     } else if (is_hard) {  // nobody there will ever complete this handshake
       ++counters_.tcp_attempt_fails;
-      forget_half_open(handle.index);
+      forget_half_open(handle.index, TcpState::Closed);
     }
     return;
   }

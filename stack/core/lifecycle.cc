@@ -6,7 +6,7 @@
 namespace runnel::core {
 
 HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple,
-                                            std::shared_ptr<const TcpConfig> config) {
+                                            tcp::SharedConfig config) {
   const auto key = connections_.create([&](void* storage, const auto& k) {
     new (storage) HostedConnection(environment_, {k.index, k.generation}, tuple, std::move(config));
   });
@@ -62,7 +62,8 @@ void Engine::begin_time_wait(HostedConnection& connection) {
   wheel_.arm(time_wait_.at(key.index).timer, now_ + connection.tcp.config().time_wait);
 }
 
-void Engine::forget_half_open(std::uint32_t index) {
+void Engine::forget_half_open(std::uint32_t index, TcpState to) {
+  if (to != TcpState::SynReceived) trace_move(TcpState::SynReceived, to);
   HalfOpen& half_open = half_open_.at(index);
   if (Listener* const owner = listener(half_open.record.listener)) --owner->half_open_count;
   wheel_.cancel(half_open.timer);
@@ -70,7 +71,8 @@ void Engine::forget_half_open(std::uint32_t index) {
   half_open_.erase(index);
 }
 
-void Engine::forget_time_wait(std::uint32_t index) {
+void Engine::end_time_wait(std::uint32_t index, TcpState to) {
+  trace_move(TcpState::TimeWait, to);
   Waiting& waiting = time_wait_.at(index);
   wheel_.cancel(waiting.timer);
   demux_.erase(demux_.hash(waiting.record.tuple), {Kind::TimeWait, index});

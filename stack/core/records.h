@@ -36,7 +36,7 @@ struct ReadyNode : base::ListNode {
 // A connection inside the stack.
 struct HostedConnection {
   HostedConnection(tcp::Environment& environment, ConnectionId id, const tcp::FourTuple& tuple,
-                   std::shared_ptr<const TcpConfig> config)
+                   tcp::SharedConfig config)
       : tcp(environment, id, tuple, std::move(config)),
         timer(TimerOwner::Connection, id.index),
         ready(id.index) {}
@@ -68,7 +68,7 @@ struct Waiting {
 struct Listener {
   Endpoint local;
   std::size_t backlog;
-  std::shared_ptr<const TcpConfig> config;
+  tcp::SharedConfig config;
   std::size_t half_open_count = 0;
   std::deque<ConnectionId> accept_queue;
   bool is_incoming_reported = false;  // an Incoming event waits to be fetched

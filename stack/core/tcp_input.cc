@@ -139,8 +139,7 @@ void Engine::segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg) {
       return;
     case tcp::SynReceivedAction::ReturnToListen:
       ++counters_.tcp_attempt_fails;
-      trace_move(TcpState::SynReceived, TcpState::Listen);
-      forget_half_open(index);
+      forget_half_open(index, TcpState::Listen);
       return;
     case tcp::SynReceivedAction::Establish:
       establish(index, seg);
@@ -161,7 +160,7 @@ void Engine::establish(std::uint32_t index, tcp::Segment& seg) {
     counters_.drop(DropReason::TcpConnectionsFull);
     return;
   }
-  forget_half_open(index);
+  forget_half_open(index, TcpState::SynReceived);
   HostedConnection* const connection = create_connection(record.tuple, owner.config);
   connection->held_events = std::make_unique<std::vector<Event>>();
   connection->tcp.open_passive(record.promote(*owner.config), now_);
@@ -189,8 +188,7 @@ void Engine::segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg) {
       send(record.tuple, record.bare_ack());
       return;
     case tcp::TimeWaitAction::Delete:
-      trace_move(TcpState::TimeWait, TcpState::Closed);
-      forget_time_wait(index);
+      end_time_wait(index, TcpState::Closed);
       return;
     case tcp::TimeWaitAction::Reopen: {
       const ListenerId id = listener_for(record.tuple.local);
@@ -198,8 +196,7 @@ void Engine::segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg) {
         counters_.drop(DropReason::TcpTimeWait);
         return;
       }
-      trace_move(TcpState::TimeWait, TcpState::Listen);
-      forget_time_wait(index);
+      end_time_wait(index, TcpState::Listen);
       answer_syn(record.tuple, seg, id, record.snd_nxt);
       return;
     }

@@ -48,8 +48,7 @@ void Engine::half_open_timer(std::uint32_t index) {
   const TcpConfig& config = *listener(half_open.record.listener)->config;
   if (half_open.record.retransmissions >= config.syn_ack_retransmissions) {
     ++counters_.tcp_attempt_fails;
-    trace_move(TcpState::SynReceived, TcpState::Closed);
-    forget_half_open(index);
+    forget_half_open(index, TcpState::Closed);
     return;
   }
   ++half_open.record.retransmissions;
@@ -59,8 +58,7 @@ void Engine::half_open_timer(std::uint32_t index) {
 }
 
 void Engine::time_wait_timer(std::uint32_t index) {
-  trace_move(TcpState::TimeWait, TcpState::Closed);
-  forget_time_wait(index);
+  end_time_wait(index, TcpState::Closed);
 }
 
 }  // namespace runnel::core

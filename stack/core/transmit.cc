@@ -98,7 +98,9 @@ void Engine::send(const tcp::FourTuple& tuple, const wire::TcpHeader& header) {
 }
 
 void Engine::send_ip(const wire::Ipv4Header& header, Bytes payload) {
+  // What fits is sent whole or not at all, and needs no identification (RFC 6864 section 4.1).
   wire::Ipv4Header numbered = header;
+  numbered.dont_fragment = wire::kIpv4MinHeaderOctets + payload.size() <= config_.mtu_octets;
   if (!numbered.dont_fragment) numbered.identification = identification_.next();
   auto packets = ip::make_packets(numbered, payload, config_.mtu_octets, pool_);
   if (packets.empty()) counters_.drop(DropReason::NoMemory);

@@ -9,7 +9,7 @@
 namespace runnel::tcp {
 
 Connection::Connection(Environment& environment, ConnectionId id, const FourTuple& tuple,
-                       std::shared_ptr<const TcpConfig> config)
+                       SharedConfig config)
     : environment_(environment),
       id_(id),
       tuple_(tuple),

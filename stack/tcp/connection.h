@@ -23,6 +23,7 @@
 #include "stack/tcp/loss/dupack_recovery.h"
 #include "stack/tcp/rtt_estimator.h"
 #include "stack/tcp/segment.h"
+#include "stack/tcp/shared_config.h"
 #include "stack/tcp/tcb.h"
 #include "stack/tcp/transition.h"
 #include "stack/timer/timer_table.h"
@@ -72,7 +73,7 @@ class Connection {
  public:
   // `environment` must outlive the connection.
   Connection(Environment& environment, ConnectionId id, const FourTuple& tuple,
-             std::shared_ptr<const TcpConfig> config);
+             SharedConfig config);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -248,7 +249,7 @@ class Connection {
   Environment& environment_;
   ConnectionId id_;
   FourTuple tuple_;
-  std::shared_ptr<const TcpConfig> config_;
+  SharedConfig config_;
 
   SendSequence snd_;
   ReceiveSequence rcv_;

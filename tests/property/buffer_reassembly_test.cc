@@ -80,7 +80,7 @@ struct Shape {
 class ReassemblyProperty : public testing::TestWithParam<Shape> {};
 
 TEST_P(ReassemblyProperty, FirstCopyWinsWhateverTheOrder) {
-  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937_64 random(seed);
     base::MemoryBudget budget(std::size_t{1} << 30U);
@@ -89,7 +89,7 @@ TEST_P(ReassemblyProperty, FirstCopyWinsWhateverTheOrder) {
     Model model;
     SliceQueue out;
     std::uint64_t received = random() % 1000;
-    for (int step = 0; step < 1'500; ++step) {
+    for (int step = 0; step < 1'000; ++step) {
       if (random() % 16 == 0) {
         // Half of the time where the gap is, else after a jump as an in-order segment makes it.
         if (random() % 2 == 0) received += random() % (GetParam().window / 4);

@@ -14,7 +14,6 @@
 #include <thread>
 #include <vector>
 
-#include "runnel/icmp_echo.h"
 #include "runnel/random.h"
 #include "runnel/system.h"
 #include "tests/unit/tun/packets.h"
@@ -384,8 +383,6 @@ TEST_F(DriverTest, AnErrorThatReadDoesNotExplainDoesNotSpin) {
 }
 
 TEST_F(DriverTest, PacketsOfAHostToItselfDoNotWaitForAnythingElse) {
-  IcmpEcho echo(stack_);
-  (void)echo;
   ASSERT_TRUE(stack_.send_echo_request(IpAddress(192, 0, 2, 2), 1, 1, {}));
   driver_.run_once(0ns);
   driver_.run_once(0ns);
@@ -405,7 +402,6 @@ class PoorDriverTest : public DriverTest {
 };
 
 TEST_F(PoorDriverTest, PacketsAreReadEvenWhenTheBudgetHasNoBlockForThem) {
-  std::vector<RxBuffer> hoard;
   driver_.run_once(0ns);
   ASSERT_FALSE(stack_.acquire_rx_buffer()) << "the budget is spent";
   for (std::uint16_t i = 0; i < 3; ++i) {

@@ -110,7 +110,7 @@ TEST(Ipv4, IsTruncatedAtEveryLengthBelowItsOwn) {
 TEST(Ipv4, RejectsEveryOtherVersion) {
   for (std::uint8_t version = 0; version < 16; ++version) {
     auto octets = packet();
-    octets[0] = static_cast<std::uint8_t>(version << 4U | 5U);
+    octets[0] = static_cast<std::uint8_t>(version * 16 + 5);
     if (version == 4) {
       EXPECT_TRUE(Ipv4View::parse(octets));
     } else {
