@@ -58,6 +58,9 @@ class SlotMap {
     assert(slot.is_used);
     return *slot.object();
   }
+  [[nodiscard]] const T& at(std::uint32_t index) const noexcept {
+    return const_cast<SlotMap*>(this)->at(index);
+  }
   [[nodiscard]] Key key_at(std::uint32_t index) const noexcept {
     return {index, const_cast<SlotMap*>(this)->slot_at(index).generation};
   }

@@ -71,7 +71,7 @@ std::optional<Event> Engine::poll_event() {
 
 // --- Looking up ----------------------------------------------------------------------------------
 
-const tcp::FourTuple& Engine::tuple_of(DemuxHandle handle) noexcept {
+const tcp::FourTuple& Engine::tuple_of(DemuxHandle handle) const noexcept {
   switch (handle.kind) {
     case Kind::SynReceived:
       return half_open_.at(handle.index).record.tuple;
@@ -84,7 +84,7 @@ const tcp::FourTuple& Engine::tuple_of(DemuxHandle handle) noexcept {
   return connections_.at(handle.index).tcp.tuple();
 }
 
-DemuxHandle Engine::look_up(const tcp::FourTuple& tuple) noexcept {
+DemuxHandle Engine::look_up(const tcp::FourTuple& tuple) const noexcept {
   return demux_.find(demux_.hash(tuple),
                      [&](DemuxHandle handle) { return tuple_of(handle) == tuple; });
 }
@@ -98,6 +98,17 @@ ListenerId Engine::listener_for(const Endpoint& local) const noexcept {
 const tcp::Connection* Engine::find(ConnectionId id) const noexcept {
   const HostedConnection* const found = connections_.find(id.index, id.generation);
   return found != nullptr ? &found->tcp : nullptr;
+}
+
+// A connection that has left TIME-WAIT to its record is closed when the record is gone.
+Result<TcpInfo> Engine::info(ConnectionId id) const {
+  const tcp::Connection* const connection = find(id);
+  if (connection == nullptr) return Errc::invalid_handle;
+  TcpInfo info = connection->info();
+  if (info.state == TcpState::TimeWait && look_up(connection->tuple()).kind != Kind::TimeWait) {
+    info.state = TcpState::Closed;
+  }
+  return info;
 }
 
 const Listener* Engine::find(ListenerId id) const noexcept {

@@ -76,6 +76,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   // The connection that an application may name; null for a stale handle.
   [[nodiscard]] const tcp::Connection* find(ConnectionId id) const noexcept;
   [[nodiscard]] const Listener* find(ListenerId id) const noexcept;
+  [[nodiscard]] Result<TcpInfo> info(ConnectionId id) const;
   Result<void> send_echo_request(const IpAddress& destination, std::uint16_t identifier,
                                  std::uint16_t sequence, Bytes payload);
   [[nodiscard]] std::optional<EchoReply> poll_echo_reply();
@@ -163,8 +164,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] Listener* listener(ListenerId id) noexcept {
     return listeners_.find(id.index, id.generation);
   }
-  [[nodiscard]] const tcp::FourTuple& tuple_of(DemuxHandle handle) noexcept;
-  [[nodiscard]] DemuxHandle look_up(const tcp::FourTuple& tuple) noexcept;
+  [[nodiscard]] const tcp::FourTuple& tuple_of(DemuxHandle handle) const noexcept;
+  [[nodiscard]] DemuxHandle look_up(const tcp::FourTuple& tuple) const noexcept;
   [[nodiscard]] ListenerId listener_for(const Endpoint& local) const noexcept;
   [[nodiscard]] bool is_local(const IpAddress& address) const noexcept {
     return addresses_.contains(address);

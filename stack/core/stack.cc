@@ -74,9 +74,7 @@ Result<void> Stack::set_user_timeout(ConnectionId connection, Duration timeout) 
 }
 
 Result<TcpInfo> Stack::info(ConnectionId connection) const {
-  const tcp::Connection* const found = engine_->find(connection);
-  if (found == nullptr) return Errc::invalid_handle;
-  return found->info();
+  return engine_->info(connection);
 }
 Result<Endpoint> Stack::local_endpoint(ConnectionId connection) const {
   const tcp::Connection* const found = engine_->find(connection);

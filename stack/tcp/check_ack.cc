@@ -54,14 +54,15 @@ Connection::Verdict Connection::check_ack_syn_received(const Segment& seg, Insta
   // SND.WND <- SEG.WND, from here on with its scale
   snd_.wnd = std::uint32_t{seg.window} << snd_.scale;
   snd_.max_wnd = std::max(snd_.max_wnd, snd_.wnd);
-  snd_.wl1 = seg.seq;
+  snd_.wl1 = seg.header_seq;
   snd_.wl2 = seg.ack;
   return Verdict::Continue;
 }
 
-// RFC 5681 section 2: outstanding data, nothing in the segment, nothing new in ACK or window.
+// RFC 5681 section 2: outstanding data, nothing in the segment, nothing new in ACK or window. What
+// answers a probe of a closed window says nothing about loss.
 bool Connection::is_duplicate_ack(const Segment& seg) const noexcept {
-  return snd_.una < snd_.nxt && seg.ack == snd_.una && seg.len() == 0 &&
+  return snd_.una < snd_.nxt && !is_probing_ && seg.ack == snd_.una && seg.len() == 0 &&
          (std::uint32_t{seg.window} << snd_.scale) == snd_.wnd;
 }
 
@@ -140,11 +141,12 @@ void Connection::begin_loss_recovery(std::uint32_t in_flight_before, Instant now
 // SND.WND follows the segments in the order in which they were sent, not in which they came.
 void Connection::update_send_window(const Segment& seg, Instant now) {
   if (seg.ack < snd_.una) return;
-  if (!(snd_.wl1 < seg.seq || (snd_.wl1 == seg.seq && snd_.wl2 <= seg.ack))) return;
+  const SeqNum sent_at = seg.header_seq;
+  if (!(snd_.wl1 < sent_at || (snd_.wl1 == sent_at && snd_.wl2 <= seg.ack))) return;
   const bool was_closed = snd_.wnd == 0;
   snd_.wnd = std::uint32_t{seg.window} << snd_.scale;
   snd_.max_wnd = std::max(snd_.max_wnd, snd_.wnd);
-  snd_.wl1 = seg.seq;
+  snd_.wl1 = sent_at;
   snd_.wl2 = seg.ack;
   if (snd_.wnd == 0) return;
   timers_.cancel(TimerKind::Persist);

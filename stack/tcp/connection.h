@@ -175,7 +175,6 @@ class Connection {
   void advance_state_by_ack(Instant now);
 
   // --- receive_text.cc -------------------------------------------------------------------------
-  [[nodiscard]] std::size_t accept_in_order(const Segment& seg);
   void accept_out_of_order(const Segment& seg);
   [[nodiscard]] std::uint64_t receive_offset_of(SeqNum seq) const noexcept;
 
@@ -185,6 +184,8 @@ class Connection {
   // Where the window's right edge may be put now.
   [[nodiscard]] SeqNum best_edge() const noexcept;
   void application_has_read(Instant now);
+  // How much of the receive buffer is not filled with text in order.
+  [[nodiscard]] std::size_t free_octets() const noexcept;
   // The header's window field for a segment that leaves now; announces it.
   [[nodiscard]] std::uint16_t announce_window() noexcept;
 

@@ -6,22 +6,8 @@
 
 namespace runnel::tcp {
 
-namespace {
-
-// A block is kept alive for its text when that fills at least half of it; less is copied out, so
-// that a peer cannot pin 64 KiB with one octet.
-bool is_worth_referencing(const Segment& seg) {
-  return seg.block && seg.text.size() >= seg.block->capacity() / 2;
-}
-
-buffer::Slice slice_of_block(const Segment& seg) {
-  return {seg.block, static_cast<std::uint32_t>(seg.text.data() - seg.block->data()),
-          static_cast<std::uint32_t>(seg.text.size())};
-}
-
-}  // namespace
-
 void Connection::process_text(Segment& seg, Instant now) {
+  if (seg.is_trimmed) acknowledge_now();  // the peer does not know what has arrived
   switch (state_) {
     case State::Established:
     case State::FinWait1:
@@ -43,7 +29,9 @@ void Connection::process_text(Segment& seg, Instant now) {
     seg.text = seg.text.first(std::min<std::size_t>(
         seg.text.size(), *peer_fin_ < seg.seq ? 0 : distance(seg.seq, *peer_fin_)));
   }
-  if (rcv_.nxt < seg.seq) acknowledge_now();  // a gap: tell the peer where (RFC 5681 section 4.2)
+  if (rcv_.nxt < seg.seq && (!seg.text.empty() || seg.flags.fin)) {
+    acknowledge_now();  // a gap: tell the peer where (RFC 5681 section 4.2)
+  }
   if (seg.text.empty()) return;
 
   if (is_given_up_) {  // nobody will read it, and the peer is to know (RFC 9293 section 3.6.1)
@@ -57,28 +45,24 @@ void Connection::process_text(Segment& seg, Instant now) {
     accept_out_of_order(seg);
     return;
   }
-  const bool had_gap = !out_of_order_.empty();
-  std::size_t octets = accept_in_order(seg);
-  if (octets < seg.text.size()) {
-    drop(DropReason::NoMemory);
+  std::size_t octets = 0;
+  if (out_of_order_.empty()) {
+    octets = receive_queue_.keep(seg.slice());
+    if (octets < seg.text.size()) {
+      drop(DropReason::NoMemory);
+      acknowledge_now();
+    }
+  } else {
+    // Part or all of a gap is filled (RFC 5681 section 4.2). Octets that came before, out of
+    // order, are not replaced by this segment's.
     acknowledge_now();
+    accept_out_of_order(seg);
+    octets = out_of_order_.pop_contiguous(received_offset_, receive_queue_);
   }
   received_offset_ += octets;
-  if (had_gap) {
-    const std::size_t joined = out_of_order_.pop_contiguous(received_offset_, receive_queue_);
-    received_offset_ += joined;
-    octets += joined;
-    acknowledge_now();  // part or all of a gap is filled (RFC 5681 section 4.2)
-  }
   rcv_.nxt += static_cast<std::uint32_t>(octets);
   acknowledge_text(seg, now);
   if (octets > 0) report_once(EventKind::Readable);
-}
-
-// Queues the text that begins at RCV.NXT; returns how much there was memory for.
-std::size_t Connection::accept_in_order(const Segment& seg) {
-  if (!is_worth_referencing(seg)) return receive_queue_.push_copy(seg.text, environment_.pool);
-  return receive_queue_.push(slice_of_block(seg)) ? seg.text.size() : 0;
 }
 
 void Connection::accept_out_of_order(const Segment& seg) {
@@ -87,13 +71,7 @@ void Connection::accept_out_of_order(const Segment& seg) {
     drop(DropReason::TcpReassemblyFull);
     return;
   }
-  const buffer::Slice slice =
-      is_worth_referencing(seg) ? slice_of_block(seg) : environment_.pool.copy(seg.text);
-  if (slice.length == 0) {
-    drop(DropReason::NoMemory);
-    return;
-  }
-  const auto outcome = out_of_order_.add(receive_offset_of(seg.seq), slice);
+  const auto outcome = out_of_order_.add(receive_offset_of(seg.seq), seg.slice());
   if (outcome.duplicate_octets > 0) drop(DropReason::TcpDuplicateData);
   if (outcome.refused_octets > 0 || outcome.evicted_octets > 0) {
     drop(DropReason::TcpReassemblyFull);

@@ -26,7 +26,8 @@ void Connection::acknowledge_text(const Segment& seg, Instant now) {
 // have the peer send small segments (silly window syndrome).
 SeqNum Connection::best_edge() const noexcept {
   const std::size_t buffer = config_->receive_buffer_octets;
-  const std::size_t free = buffer - std::min(buffer, receive_queue_.size());
+  const std::size_t reserve = rcv_.scale == 0 ? 0 : buffer / 32;  // see announce_window()
+  const std::size_t free = free_octets() - std::min(free_octets(), reserve);
   const std::size_t most = std::size_t{kMaxUnscaledWindow} << rcv_.scale;
   const SeqNum candidate = rcv_.nxt + static_cast<std::uint32_t>(std::min(free, most));
   const auto step = static_cast<std::int32_t>(std::min<std::size_t>(buffer / 2, full_segment_));
@@ -45,15 +46,23 @@ void Connection::application_has_read(Instant now) {
   if (was_nearly_closed || is_large) acknowledge_now();
 }
 
+// The scaled field cannot name every edge. Rounding down would move an edge left that the peer has
+// seen (RFC 7323 section 2.4), so it rounds up, into a part of the buffer that best_edge() holds
+// back for this. When that is used up too, it rounds down: what was announced once stays
+// acceptable here all the same.
 std::uint16_t Connection::announce_window() noexcept {
-  const SeqNum edge = best_edge();
-  const std::uint32_t window =
-      std::min(edge - rcv_.nxt > 0 ? distance(rcv_.nxt, edge) : 0U, kMaxUnscaledWindow << rcv_.scale);
-  const auto field = static_cast<std::uint16_t>(window >> rcv_.scale);
-  // The field rounds down, so the peer may see an edge left of the one it saw before (RFC 7323
-  // section 2.4); what was announced once stays acceptable here.
-  rcv_.edge = max(rcv_.edge, rcv_.nxt + (std::uint32_t{field} << rcv_.scale));
-  return field;
+  const SeqNum edge = max(best_edge(), rcv_.nxt);
+  const std::uint32_t unit = 1U << rcv_.scale;
+  const std::uint32_t window = std::min(distance(rcv_.nxt, edge), kMaxUnscaledWindow * unit);
+  std::uint32_t field = (window + unit - 1) / unit;
+  if (std::size_t{field} * unit > free_octets()) field = window / unit;
+  rcv_.edge = max(rcv_.edge, rcv_.nxt + field * unit);
+  return static_cast<std::uint16_t>(field);
+}
+
+std::size_t Connection::free_octets() const noexcept {
+  const std::size_t buffer = config_->receive_buffer_octets;
+  return buffer - std::min(buffer, receive_queue_.size());
 }
 
 }  // namespace runnel::tcp

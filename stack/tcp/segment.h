@@ -23,14 +23,16 @@ struct FourTuple {
 
 // A received segment. A super-packet is one segment that stands for `segment_count`.
 struct Segment {
-  SeqNum seq;
+  SeqNum seq;         // moves as the segment is trimmed
+  SeqNum header_seq;  // as it was sent: tells older segments from newer ones
   SeqNum ack;
   wire::TcpFlags flags;
   std::uint16_t window = 0;  // the header's field, not scaled
   wire::TcpOptions options;
   Bytes text;                 // SEG.TEXT: the payload
-  buffer::SlabRef block;      // what `text` lies in, when a reference to it may be kept
+  buffer::SlabRef block;      // what `text` lies in
   std::uint32_t segment_count = 1;
+  bool is_trimmed = false;    // part of it was old, or right of the window
 
   // SEG.LEN: octets of sequence space, SYN and FIN counting one each (RFC 9293 section 3.4).
   [[nodiscard]] std::uint32_t len() const noexcept {
@@ -38,6 +40,12 @@ struct Segment {
   }
   // The sequence number behind the segment.
   [[nodiscard]] SeqNum end() const noexcept { return seq + len(); }
+
+  // The text as a slice of its block. REQUIRES: block.
+  [[nodiscard]] buffer::Slice slice() const {
+    return {block, static_cast<std::uint32_t>(text.data() - block->data()),
+            static_cast<std::uint32_t>(text.size())};
+  }
 
   // Cuts octets of sequence space off the front: SYN first, then text. REQUIRES: FIN is not reached.
   void trim_front(std::uint32_t octets) noexcept {
@@ -62,7 +70,7 @@ struct Segment {
   // Reads a segment from its view; no block.
   [[nodiscard]] static Segment from(const wire::TcpView& view) noexcept {
     Segment segment;
-    segment.seq = view.seq();
+    segment.seq = segment.header_seq = view.seq();
     segment.ack = view.ack();
     segment.flags = view.flags();
     segment.window = view.window();

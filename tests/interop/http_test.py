@@ -14,7 +14,7 @@ class HttpTest(InteropTest):
         self.assertEqual(self.fetch_status("/none"), "404")
         self.assertEqual(self.fetch_status("/", "-X", "DELETE"), "405")
         self.assertEqual(self.fetch_status("/", "-I"), "200")
-        self.assertEqual(self.fetch_status("/", "-H", "X: " + "x" * 200_000), "431")
+        self.assertEqual(self.fetch_status("/", "-H", "X: " + "x" * 100_000), "431")
         page = self.run_program("curl", "-sS", f"http://{ADDRESS}/")
         self.assertIn("runnel", page)
 
@@ -31,7 +31,7 @@ class HttpTest(InteropTest):
             with open(got, "rb") as file:
                 self.assertEqual(file.read(), wanted, options)
         head = self.run_program("curl", "-sSI", url)
-        self.assertRegex(head, rf"(?i)content-length: {len(whole)}\r")
+        self.assertRegex(head, rf"(?i)content-length: {len(whole)}\n")
         self.assertEqual(self.fetch_status("/file", "-r", f"{len(whole)}-"), "416")
 
     def test_nothing_outside_the_root_is_reachable(self):

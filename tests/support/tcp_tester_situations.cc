@@ -77,14 +77,19 @@ TcpState TcpTester::state_of(ConnectionId id) const {
 TcpState TcpTester::state() const {
   if (stack_->time_wait_count() > 0) return TcpState::TimeWait;
   if (id_.is_set()) {
-    if (const auto info = stack_->info(id_); info && info->state != TcpState::Closed) {
-      return info->state;
-    }
+    const auto info = stack_->info(id_);
+    // A handle that the application has not given up outlives its connection's TIME-WAIT.
+    const bool is_over =
+        !info || info->state == TcpState::Closed || info->state == TcpState::TimeWait;
+    if (!is_over) return info->state;
   }
   if (stack_->syn_received_count() > 0) return TcpState::SynReceived;
   // Established, but not accepted yet; or closed by the application and still lingering.
   const auto& changes = states_->changes();
-  if (!changes.empty() && stack_->connection_count() > 0) return changes.back().to;
+  if (!changes.empty() && stack_->connection_count() > 0 &&
+      changes.back().to != TcpState::Closed) {
+    return changes.back().to;
+  }
   if (listener_.is_set() && stack_->local_endpoint(listener_)) return TcpState::Listen;
   return TcpState::Closed;
 }

@@ -120,6 +120,7 @@ TEST_F(StackContract, AnEventThatWaitsIsNotRepeated) {
 TEST_F(StackContract, WritableComesOnlyAfterAWriteThatFellShort) {
   TcpConfig config;
   config.send_buffer_octets = 2000;
+  config.nagle = false;
   rebuild(config);
   establish_passive();
   EXPECT_EQ(write_octets(1000).value_or(0), 1000U);
@@ -281,12 +282,13 @@ TEST_F(StackContract, PassiveConnectionsAreLimitedToo) {
 
 TEST_F(StackContract, WithASpentBudgetWritingSaysSoAndRecovers) {
   Config config;
-  config.memory_budget_octets = 64 * 1024;
+  config.memory_budget_octets = std::size_t{1} << 20U;
+  config.tcp.send_buffer_octets = std::size_t{4} << 20U;
   rebuild(config);
   establish_passive();
   std::uint32_t taken = 0;
   std::error_code error;
-  for (int i = 0; i < 1000 && !error; ++i) {
+  for (int i = 0; i < 5000 && !error; ++i) {
     const auto written = write_octets(1000);
     if (written) taken += static_cast<std::uint32_t>(*written);
     error = written.error();
@@ -295,7 +297,7 @@ TEST_F(StackContract, WithASpentBudgetWritingSaysSoAndRecovers) {
   EXPECT_LE(stack().memory_octets(), config.memory_budget_octets);
   // The peer takes everything; then there is room again.
   std::uint32_t acknowledged = 0;
-  for (int i = 0; i < 1000 && acknowledged < taken; ++i) {
+  for (int i = 0; i < 5000 && acknowledged < taken; ++i) {
     for (const SentSegment& sent : all_sent()) {
       acknowledged = std::max(acknowledged, sent.seq + sent.length() - our(0));
     }

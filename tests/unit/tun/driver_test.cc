@@ -1,15 +1,12 @@
-// The loop over a device that is one end of a socket pair: its queue is small, so it really fills.
+// The loop over one end of a socket pair; driver_link_test.cc has it over a real TUN.
 #include "runnel/driver.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <tins/tins.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,87 +14,13 @@
 #include "runnel/random.h"
 #include "runnel/system.h"
 #include "tests/unit/tun/packets.h"
+#include "tests/unit/tun/pair_device.h"
 #include "tun/unique_fd.h"
 
 namespace runnel::tun {
 namespace {
 
 using namespace std::chrono_literals;
-using Octets = std::vector<std::uint8_t>;
-
-class PairDevice final : public Device {
- public:
-  PairDevice() {
-    int ends[2] = {-1, -1};
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    ours_ = UniqueFd(ends[0]);
-    peer_ = UniqueFd(ends[1]);
-    const int octets = 8192;
-    ::setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
-  }
-
-  ReadStatus read(RxBuffer& buffer) override {
-    ++reads;
-    if (is_gone) throw DeviceError("gone");
-    const MutableBytes space = buffer.space();
-    const ssize_t size = ::recv(ours_.get(), space.data(), space.size(), 0);
-    if (size <= 0) return ReadStatus::Empty;
-    buffer.set_packet(0, static_cast<std::size_t>(size));
-    buffer.meta = {};
-    return ReadStatus::Packet;
-  }
-  WriteStatus write(TxFrame& frame) override {
-    Octets flat(frame.size());
-    frame.copy_to(flat);
-    if (::send(ours_.get(), flat.data(), flat.size(), MSG_NOSIGNAL) >= 0) {
-      return WriteStatus::Written;
-    }
-    if (errno != EAGAIN) return WriteStatus::Dropped;
-    ++fulls;
-    return WriteStatus::Full;
-  }
-  int descriptor() const noexcept override { return ours_.get(); }
-  bool checksum_offload() const noexcept override { return false; }
-  bool tcp_segmentation_offload() const noexcept override { return false; }
-
-  // The other end of the link. False when the queue to the stack is full.
-  bool inject(const Octets& packet) {
-    return ::send(peer_.get(), packet.data(), packet.size(), MSG_NOSIGNAL) >= 0;
-  }
-  Octets next() {
-    Octets packet(70000);
-    const ssize_t size = ::recv(peer_.get(), packet.data(), packet.size(), 0);
-    packet.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-    return packet;
-  }
-  void hang_up() { peer_ = UniqueFd(); }
-
-  int reads = 0;
-  int fulls = 0;
-  bool is_gone = false;
-
- private:
-  UniqueFd ours_;
-  UniqueFd peer_;
-};
-
-Octets echo_request(std::uint16_t sequence, std::size_t payload_octets = 56) {
-  Tins::ICMP icmp(Tins::ICMP::ECHO_REQUEST);
-  icmp.id(7);
-  icmp.sequence(sequence);
-  Tins::IP packet =
-      Tins::IP("192.0.2.2", "192.0.2.1") / icmp / Tins::RawPDU(pattern(payload_octets));
-  return packet.serialize();
-}
-
-// The sequence number of an echo reply; nothing when the packet is none.
-std::optional<std::uint16_t> reply_sequence(const Octets& packet) {
-  if (packet.empty()) return std::nullopt;
-  const Tins::IP parsed(packet.data(), static_cast<std::uint32_t>(packet.size()));
-  const auto* icmp = parsed.find_pdu<Tins::ICMP>();
-  if (icmp == nullptr || icmp->type() != Tins::ICMP::ECHO_REPLY) return std::nullopt;
-  return icmp->sequence();
-}
 
 class DriverTest : public ::testing::Test {
  protected:
@@ -194,6 +117,16 @@ TEST_F(DriverTest, PostedFunctionsRunInOrderInTheLoopsThread) {
   other.join();
   ASSERT_EQ(order.size(), 100U);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+}
+
+TEST_F(DriverTest, TimersAreExactWhileItRuns) {
+  const int before = ::prctl(PR_GET_TIMERSLACK);
+  driver_.post([&] {
+    EXPECT_EQ(::prctl(PR_GET_TIMERSLACK), 1);
+    driver_.stop();
+  });
+  driver_.run();
+  EXPECT_EQ(::prctl(PR_GET_TIMERSLACK), before);
 }
 
 TEST_F(DriverTest, APostWakesASleepingLoop) {
@@ -370,6 +303,12 @@ TEST_F(DriverTest, ADeviceThatIsGoneEndsTheLoop) {
 }
 
 TEST_F(DriverTest, AnIdleLoopSleeps) {
+  const Instant begin = monotonic_now();
+  driver_.run_once(20ms);
+  EXPECT_GE(monotonic_now() - begin, 20ms);
+}
+
+TEST_F(DriverTest, AnIdleLoopDoesNotAskTheDevice) {
   driver_.after(50ms, [&] { driver_.stop(); });
   driver_.run();
   EXPECT_LE(device_.reads, 2);
