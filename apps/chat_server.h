@@ -24,7 +24,7 @@ class ChatRoom;
 class ChatServer final : public Service {
  public:
   static constexpr std::size_t kWaitingLimitOctets = std::size_t{256} << 10U;
-  static constexpr std::size_t kReceiveBufferOctets = std::size_t{16} << 10U;
+  static constexpr std::size_t kReceiveBufferOctets = std::size_t{4} << 10U;
   static constexpr std::size_t kSendBufferOctets = std::size_t{64} << 10U;
 
   ChatServer(Sockets& sockets, const Endpoint& local);

@@ -6,6 +6,9 @@
 
 namespace runnel::base {
 
+// Streams (what applications have written, and what they have not read) may take seven eighths of
+// it. The rest is for packets on their way in and out: without them no acknowledgment could come
+// that sets the streams' memory free.
 class MemoryBudget {
  public:
   explicit MemoryBudget(std::size_t limit_octets) noexcept : limit_(limit_octets) {}
@@ -19,6 +22,12 @@ class MemoryBudget {
   void release(std::size_t octets) noexcept {
     assert(octets <= used_);
     used_ -= octets;
+  }
+
+  // How many octets streams may take now.
+  [[nodiscard]] std::size_t stream_room_octets() const noexcept {
+    const std::size_t most = limit_ - limit_ / 8;
+    return most - (used_ < most ? used_ : most);
   }
 
   [[nodiscard]] std::size_t used_octets() const noexcept { return used_; }

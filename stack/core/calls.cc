@@ -16,7 +16,8 @@ Result<ListenerId> Engine::listen(const Endpoint& local, const ListenOptions& op
   if (listening_.contains(local)) return Errc::address_in_use;
   auto config = options.tcp ? tcp::SharedConfig(*options.tcp) : default_tcp_;
   const auto key = listeners_.create([&](void* storage, const auto&) {
-    new (storage) Listener{local, std::max<std::size_t>(options.backlog, 1), std::move(config), 0, {}, false};
+    new (storage)
+        Listener{local, std::max<std::size_t>(options.backlog, 1), std::move(config), 0, {}, false};
   });
   const ListenerId id{key.index, key.generation};
   listening_.emplace(local, id);

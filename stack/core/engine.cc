@@ -23,7 +23,12 @@ Engine::Engine(const Config& config, Random& random, TraceSink* trace)
       trace_(trace),
       budget_(config.memory_budget_octets),
       pool_(budget_),
-      environment_{pool_, counters_, *this, *this, trace, link_limits(config),
+      environment_{pool_,
+                   counters_,
+                   *this,
+                   *this,
+                   trace,
+                   link_limits(config),
                    config.challenge_acks_per_connection_per_second},
       reassembler_(config_, pool_, counters_),
       identification_(random),
@@ -53,7 +58,7 @@ void Engine::push(const Event& event) {
 
 std::optional<Event> Engine::poll_event() {
   if (events_.empty() && !memory_waiters_.empty() &&
-      budget_.used_octets() < budget_.limit_octets() / 8 * 7) {
+      budget_.stream_room_octets() > budget_.limit_octets() / 8) {
     for (const ConnectionId id : std::exchange(memory_waiters_, {})) {
       if (HostedConnection* const waiter = hosted(id)) waiter->tcp.memory_is_available();
     }

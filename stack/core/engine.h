@@ -172,7 +172,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   }
   // Calls `call(connection)` on behalf of the application, then settles.
   template <typename Call>
-  auto on_connection(ConnectionId id, Call&& call) -> decltype(call(std::declval<tcp::Connection&>()));
+  auto on_connection(ConnectionId id, Call&& call)
+      -> decltype(call(std::declval<tcp::Connection&>()));
 
   void set_now(Instant now) noexcept { now_ = std::max(now_, now); }
 
@@ -203,9 +204,9 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   std::map<Endpoint, ListenerId> listening_;  // the unspecified address stands for all
 
   base::IntrusiveList ready_;
-  std::deque<buffer::Slice> queued_;      // whole IP packets that wait for the link
+  std::deque<buffer::Slice> queued_;       // whole IP packets that wait for the link
   std::deque<buffer::Slice> looped_back_;  // ... and for this host itself
-  buffer::Slice borrowed_;                // what the last frame's payload lies in
+  buffer::Slice borrowed_;                 // what the last frame's payload lies in
   std::deque<Event> events_;
   std::deque<EchoReply> echo_replies_;
   std::vector<ConnectionId> memory_waiters_;

@@ -25,7 +25,7 @@ std::optional<IcmpEcho::Reply> IcmpEcho::poll() {
     if (request == outstanding_.end()) continue;
     const Duration round_trip = reply->received_at - request->second;
     outstanding_.erase(request);
-    return Reply{reply->sequence,        reply->from, reply->ttl,
+    return Reply{reply->sequence,       reply->from, reply->ttl,
                  reply->payload_octets, round_trip,  reply->error};
   }
   return std::nullopt;

@@ -24,7 +24,8 @@ RxBuffer Engine::acquire_rx_buffer() {
 
 void Engine::receive(Bytes packet, Instant now, const PacketMeta& meta) {
   set_now(now);
-  buffer::Slice copy = pool_.copy(packet.first(std::min(packet.size(), wire::kIpv4MaxPacketOctets)));
+  buffer::Slice copy =
+      pool_.copy(packet.first(std::min(packet.size(), wire::kIpv4MaxPacketOctets)));
   if (!copy.slab) {
     if (!packet.empty()) counters_.drop(DropReason::NoMemory);
     return;
@@ -126,8 +127,13 @@ void Engine::echo_request_arrives(const Arrival& arrival, const wire::Icmpv4View
 
 void Engine::echo_reply_arrives(const Arrival& arrival, const wire::Icmpv4View& reply) {
   if (echo_replies_.size() >= kMaxEchoReplies) echo_replies_.pop_front();
-  echo_replies_.push_back({now_, arrival.packet.source(), reply.identifier(), reply.sequence(),
-                           arrival.packet.ttl(), reply.body().size(), {}});
+  echo_replies_.push_back({now_,
+                           arrival.packet.source(),
+                           reply.identifier(),
+                           reply.sequence(),
+                           arrival.packet.ttl(),
+                           reply.body().size(),
+                           {}});
 }
 
 void Engine::icmp_error_arrives(const Arrival& arrival, const wire::Icmpv4View& message) {
@@ -153,7 +159,8 @@ void Engine::icmp_error_arrives(const Arrival& arrival, const wire::Icmpv4View& 
 
 // The quote is one of our own segments: its source is our end of the connection.
 void Engine::tcp_error_arrives(const ip::IcmpError& error) {
-  const Bytes quote = error.quoted_payload;  // ports and sequence number are there: parse_icmp_error
+  const Bytes quote =
+      error.quoted_payload;  // ports and sequence number are there: parse_icmp_error
   const tcp::FourTuple tuple{
       {error.quoted_header.source, base::load_be<std::uint16_t>(quote, 0)},
       {error.quoted_header.destination, base::load_be<std::uint16_t>(quote, 2)}};
@@ -167,9 +174,9 @@ void Engine::tcp_error_arrives(const ip::IcmpError& error) {
     return;
   }
   if (handle.kind == Kind::SynReceived) {
-    const bool is_hard = error.type == wire::IcmpType::DestinationUnreachable &&
-                         (error.code == wire::kIcmpProtocolUnreachable ||
-                          error.code == wire::kIcmpPortUnreachable);
+    const bool is_hard =
+        error.type == wire::IcmpType::DestinationUnreachable &&
+        (error.code == wire::kIcmpProtocolUnreachable || error.code == wire::kIcmpPortUnreachable);
     if (seq != half_open_.at(handle.index).record.iss) {
       counters_.drop(DropReason::IcmpBadSequence);
     } else if (is_hard) {  // nobody there will ever complete this handshake
@@ -202,7 +209,8 @@ Result<void> Engine::send_echo_request(const IpAddress& destination, std::uint16
                                        std::uint16_t sequence, Bytes payload) {
   const ip::DestinationClass kind = addresses_.classify(destination);
   const bool is_host = kind == ip::DestinationClass::Foreign || kind == ip::DestinationClass::Local;
-  if (!is_host || destination.is_unspecified() || destination.is_v6()) return Errc::invalid_argument;
+  if (!is_host || destination.is_unspecified() || destination.is_v6())
+    return Errc::invalid_argument;
   const std::size_t most =
       wire::kIpv4MaxPacketOctets - wire::kIpv4MinHeaderOctets - wire::kIcmpHeaderOctets;
   if (payload.size() > most) return Errc::invalid_argument;

@@ -5,8 +5,7 @@
 
 namespace runnel::core {
 
-HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple,
-                                            tcp::SharedConfig config) {
+HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple, tcp::SharedConfig config) {
   const auto key = connections_.create([&](void* storage, const auto& k) {
     new (storage) HostedConnection(environment_, {k.index, k.generation}, tuple, std::move(config));
   });
@@ -38,8 +37,7 @@ void Engine::settle(HostedConnection& connection) {
 
 void Engine::leave_demux(HostedConnection& connection) {
   connection.is_demuxed = false;
-  demux_.erase(demux_.hash(connection.tcp.tuple()),
-               {Kind::Connection, connection.tcp.id().index});
+  demux_.erase(demux_.hash(connection.tcp.tuple()), {Kind::Connection, connection.tcp.id().index});
 }
 
 // The connection's place in the demux goes to a small record; what the application has not read
@@ -53,9 +51,8 @@ void Engine::begin_time_wait(HostedConnection& connection) {
     leave_demux(connection);
     return;
   }
-  const auto key = time_wait_.create([&](void* storage, const auto& k) {
-    new (storage) Waiting(k.index, record);
-  });
+  const auto key = time_wait_.create(
+      [&](void* storage, const auto& k) { new (storage) Waiting(k.index, record); });
   connection.is_demuxed = false;
   demux_.replace(demux_.hash(record.tuple), {Kind::Connection, connection.tcp.id().index},
                  {Kind::TimeWait, key.index});

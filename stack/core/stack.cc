@@ -11,23 +11,41 @@ Stack::Stack(Stack&&) noexcept = default;
 Stack& Stack::operator=(Stack&&) noexcept = default;
 Stack::~Stack() = default;
 
-Result<void> Stack::add_address(const IpPrefix& prefix) { return engine_->add_address(prefix); }
+Result<void> Stack::add_address(const IpPrefix& prefix) {
+  return engine_->add_address(prefix);
+}
 
-RxBuffer Stack::acquire_rx_buffer() { return engine_->acquire_rx_buffer(); }
-void Stack::receive(RxBuffer packet, Instant now) { engine_->receive(std::move(packet), now); }
+RxBuffer Stack::acquire_rx_buffer() {
+  return engine_->acquire_rx_buffer();
+}
+void Stack::receive(RxBuffer packet, Instant now) {
+  engine_->receive(std::move(packet), now);
+}
 void Stack::receive(Bytes packet, Instant now, const PacketMeta& meta) {
   engine_->receive(packet, now, meta);
 }
-bool Stack::poll_transmit(TxFrame& frame, Instant now) { return engine_->poll_transmit(frame, now); }
-void Stack::advance(Instant now) { engine_->advance(now); }
-Instant Stack::next_deadline() const { return engine_->next_deadline(); }
+bool Stack::poll_transmit(TxFrame& frame, Instant now) {
+  return engine_->poll_transmit(frame, now);
+}
+void Stack::advance(Instant now) {
+  engine_->advance(now);
+}
+Instant Stack::next_deadline() const {
+  return engine_->next_deadline();
+}
 
-std::optional<Event> Stack::poll_event() { return engine_->poll_event(); }
+std::optional<Event> Stack::poll_event() {
+  return engine_->poll_event();
+}
 Result<ListenerId> Stack::listen(const Endpoint& local, const ListenOptions& options) {
   return engine_->listen(local, options);
 }
-Result<ConnectionId> Stack::accept(ListenerId listener) { return engine_->accept(listener); }
-Result<void> Stack::close_listener(ListenerId listener) { return engine_->close_listener(listener); }
+Result<ConnectionId> Stack::accept(ListenerId listener) {
+  return engine_->accept(listener);
+}
+Result<void> Stack::close_listener(ListenerId listener) {
+  return engine_->close_listener(listener);
+}
 Result<ConnectionId> Stack::connect(const Endpoint& remote, const ConnectOptions& options) {
   return engine_->connect(remote, options);
 }
@@ -57,8 +75,12 @@ std::size_t Stack::readable_octets(ConnectionId connection) const {
 Result<void> Stack::shutdown_write(ConnectionId connection) {
   return engine_->shutdown_write(connection);
 }
-Result<void> Stack::close(ConnectionId connection) { return engine_->close(connection); }
-Result<void> Stack::abort(ConnectionId connection) { return engine_->abort(connection); }
+Result<void> Stack::close(ConnectionId connection) {
+  return engine_->close(connection);
+}
+Result<void> Stack::abort(ConnectionId connection) {
+  return engine_->abort(connection);
+}
 
 Result<void> Stack::set_inactivity_timeout(ConnectionId connection, Duration inactivity) {
   return engine_->set_inactivity_timeout(connection, inactivity);
@@ -96,15 +118,33 @@ Result<void> Stack::send_echo_request(const IpAddress& destination, std::uint16_
                                       std::uint16_t sequence, Bytes payload) {
   return engine_->send_echo_request(destination, identifier, sequence, payload);
 }
-std::optional<EchoReply> Stack::poll_echo_reply() { return engine_->poll_echo_reply(); }
+std::optional<EchoReply> Stack::poll_echo_reply() {
+  return engine_->poll_echo_reply();
+}
 
-const Counters& Stack::counters() const noexcept { return engine_->counters(); }
-const Config& Stack::config() const noexcept { return engine_->config(); }
-Instant Stack::now() const noexcept { return engine_->now(); }
-std::size_t Stack::memory_octets() const noexcept { return engine_->memory_octets(); }
-std::size_t Stack::connection_count() const noexcept { return engine_->connection_count(); }
-std::size_t Stack::syn_received_count() const noexcept { return engine_->syn_received_count(); }
-std::size_t Stack::time_wait_count() const noexcept { return engine_->time_wait_count(); }
-std::size_t Stack::timer_count() const noexcept { return engine_->timer_count(); }
+const Counters& Stack::counters() const noexcept {
+  return engine_->counters();
+}
+const Config& Stack::config() const noexcept {
+  return engine_->config();
+}
+Instant Stack::now() const noexcept {
+  return engine_->now();
+}
+std::size_t Stack::memory_octets() const noexcept {
+  return engine_->memory_octets();
+}
+std::size_t Stack::connection_count() const noexcept {
+  return engine_->connection_count();
+}
+std::size_t Stack::syn_received_count() const noexcept {
+  return engine_->syn_received_count();
+}
+std::size_t Stack::time_wait_count() const noexcept {
+  return engine_->time_wait_count();
+}
+std::size_t Stack::timer_count() const noexcept {
+  return engine_->timer_count();
+}
 
 }  // namespace runnel

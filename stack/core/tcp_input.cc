@@ -12,7 +12,8 @@ namespace {
 // How many segments of the peer's a super-packet stands for.
 std::uint32_t segment_count(const PacketMeta& meta, std::size_t text_octets) {
   if (meta.gso_size_octets == 0 || text_octets == 0) return 1;
-  return static_cast<std::uint32_t>((text_octets + meta.gso_size_octets - 1) / meta.gso_size_octets);
+  return static_cast<std::uint32_t>((text_octets + meta.gso_size_octets - 1) /
+                                    meta.gso_size_octets);
 }
 
 }  // namespace
@@ -107,11 +108,10 @@ void Engine::answer_syn(const tcp::FourTuple& tuple, const tcp::Segment& seg, Li
   wire::SeqNum iss = isn_.generate(tuple, now_);
   // A new connection of a pair in TIME-WAIT starts behind the old one (RFC 9293, MAY-2).
   if (beyond && iss <= *beyond) iss = *beyond + 1;
-  const auto record = tcp::SynReceivedRecord::from_syn(tuple, seg, iss, id, *owner.config,
-                                                       environment_.link);
-  const auto key = half_open_.create([&](void* storage, const auto& k) {
-    new (storage) HalfOpen(k.index, record);
-  });
+  const auto record =
+      tcp::SynReceivedRecord::from_syn(tuple, seg, iss, id, *owner.config, environment_.link);
+  const auto key = half_open_.create(
+      [&](void* storage, const auto& k) { new (storage) HalfOpen(k.index, record); });
   HalfOpen& half_open = half_open_.at(key.index);
   ++owner.half_open_count;
   demux_.insert(demux_.hash(tuple), {Kind::SynReceived, key.index});

@@ -126,8 +126,7 @@ void Engine::loop_back(const TxFrame& frame) {
     counters_.drop(block ? DropReason::OutputQueueFull : DropReason::NoMemory);
     return;
   }
-  const auto octets =
-      static_cast<std::uint32_t>(frame.copy_to({block->data(), block->capacity()}));
+  const auto octets = static_cast<std::uint32_t>(frame.copy_to({block->data(), block->capacity()}));
   looped_back_.push_back({std::move(block), 0, octets});
 }
 
@@ -139,7 +138,9 @@ void Engine::deliver_looped_back() {
   counters_.ip_in_octets += packet.length;
   const auto view = wire::Ipv4View::parse(packet.bytes());
   if (!view) return;
-  deliver({*view, {.checksum = ChecksumStatus::Verified}, packet.slab,
+  deliver({*view,
+           {.checksum = ChecksumStatus::Verified},
+           packet.slab,
            addresses_.classify(view->destination())});
 }
 

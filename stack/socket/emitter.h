@@ -82,7 +82,8 @@ class Emitter {
     if (depth_ > 0) return;
     std::uint16_t mask = 0;
     functions_.remove_if([](const Entry& entry) { return entry.is_removed; });
-    for (const Entry& entry : functions_) mask = static_cast<std::uint16_t>(mask | bit(entry.event));
+    for (const Entry& entry : functions_)
+      mask = static_cast<std::uint16_t>(mask | bit(entry.event));
     mask_ = mask;
   }
 

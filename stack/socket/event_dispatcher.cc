@@ -1,5 +1,7 @@
 #include "stack/socket/event_dispatcher.h"
 
+#include <utility>
+
 namespace runnel::socket {
 
 TcpSocket EventDispatcher::adopt(ConnectionId id) {
@@ -93,7 +95,8 @@ void EventDispatcher::handle_connection_event(const Event& event, ConnectionStat
 void EventDispatcher::accept_all(ListenerId id) {
   for (;;) {
     ListenerState* const state = find(id);
-    if (state == nullptr || state->is_closed || !state->emitter.has(EmittedEvent::Connection)) return;
+    if (state == nullptr || state->is_closed || !state->emitter.has(EmittedEvent::Connection))
+      return;
     const auto accepted = accept(id);
     if (!accepted) return;
     state->emitter.emit<ConnectionEvent::Function>(EmittedEvent::Connection, *accepted);
@@ -152,9 +155,32 @@ void EventDispatcher::flow(ConnectionId id, ConnectionState& state) {
     const auto octets = stack_.peek(id);
     if (!octets || octets->empty()) return;
     const std::size_t size = octets->size();
+    flowing_ = {id, Ending::None};
     state.emitter.emit<DataEvent::Function>(EmittedEvent::Data, *octets);
-    if (!stack_.consume(id, size)) return;  // ended by the function
+    const Ending ending = std::exchange(flowing_, {}).ending;
+    (void)stack_.consume(id, size);
+    if (ending == Ending::Close) (void)stack_.close(id);
+    if (ending == Ending::Abort) (void)stack_.abort(id);
+    if (ending != Ending::None) return;
   }
+}
+
+Result<void> EventDispatcher::close(ConnectionId id) {
+  if (flowing_.id == id && id.is_set()) {
+    if (flowing_.ending == Ending::None) flowing_.ending = Ending::Close;
+    return {};
+  }
+  review(id);
+  return stack_.close(id);
+}
+
+Result<void> EventDispatcher::abort(ConnectionId id) {
+  if (flowing_.id == id && id.is_set()) {
+    flowing_.ending = Ending::Abort;
+    return {};
+  }
+  review(id);
+  return stack_.abort(id);
 }
 
 void EventDispatcher::remove(ConnectionId id, Subscription subscription) {

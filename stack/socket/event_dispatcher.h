@@ -43,6 +43,13 @@ class EventDispatcher {
   void allow_half_open(ConnectionId id, bool allowed);
   [[nodiscard]] Result<TcpSocket> accept(ListenerId id);
   Result<void> close(ListenerId id);
+  // A close() or abort() that is called by the connection's own `data` function takes effect when
+  // that returns: until then the octets that it was given must stay, and they count as read.
+  Result<void> close(ConnectionId id);
+  Result<void> abort(ConnectionId id);
+  [[nodiscard]] bool is_ending(ConnectionId id) const noexcept {
+    return flowing_.id == id && flowing_.ending != Ending::None;
+  }
   // Looks at a connection again in the next dispatch(): something about it was changed.
   void review(ConnectionId id) { to_review_.push_back(id); }
 
@@ -51,10 +58,16 @@ class EventDispatcher {
     Emitter emitter;
     bool is_paused = false;
     bool is_half_open_allowed = false;
-    bool has_peer_ended = false;   // the stack's Ended was seen
+    bool has_peer_ended = false;  // the stack's Ended was seen
     bool is_end_emitted = false;
-    bool is_over = false;          // the stack's Closed was seen
-    bool has_failed = false;       // ... after an Error
+    bool is_over = false;     // the stack's Closed was seen
+    bool has_failed = false;  // ... after an Error
+  };
+  enum class Ending : std::uint8_t { None, Close, Abort };
+  // The connection whose `data` function runs now.
+  struct Flowing {
+    ConnectionId id;
+    Ending ending = Ending::None;
   };
   struct ListenerState {
     Emitter emitter;
@@ -83,6 +96,7 @@ class EventDispatcher {
   std::unordered_map<std::uint64_t, ListenerState> listeners_;
   std::deque<ConnectionId> to_review_;
   std::deque<ListenerId> listeners_to_review_;
+  Flowing flowing_;
   bool is_dispatching_ = false;
 };
 

@@ -25,8 +25,12 @@ Result<TcpSocket> Sockets::connect(const Endpoint& remote, const ConnectOptions&
   return dispatcher_->adopt(*id);
 }
 
-std::size_t Sockets::dispatch(std::size_t most) { return dispatcher_->dispatch(most); }
-Stack& Sockets::stack() noexcept { return dispatcher_->stack(); }
+std::size_t Sockets::dispatch(std::size_t most) {
+  return dispatcher_->dispatch(most);
+}
+Stack& Sockets::stack() noexcept {
+  return dispatcher_->stack();
+}
 
 // --- TcpListener ---------------------------------------------------------------------------------
 
@@ -111,6 +115,7 @@ Result<void> TcpSocket::consume(std::size_t octets) {
 }
 Result<std::size_t> TcpSocket::write(Bytes octets) {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
+  if (dispatcher_->is_ending(id_)) return Errc::broken_pipe;
   return dispatcher_->stack().write(id_, octets);
 }
 Result<void> TcpSocket::shutdown_write() {
@@ -119,13 +124,11 @@ Result<void> TcpSocket::shutdown_write() {
 }
 Result<void> TcpSocket::close() {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
-  dispatcher_->review(id_);
-  return dispatcher_->stack().close(id_);
+  return dispatcher_->close(id_);
 }
 Result<void> TcpSocket::abort() {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
-  dispatcher_->review(id_);
-  return dispatcher_->stack().abort(id_);
+  return dispatcher_->abort(id_);
 }
 std::size_t TcpSocket::writable_octets() const {
   return dispatcher_ != nullptr ? dispatcher_->stack().writable_octets(id_) : 0;
@@ -169,6 +172,8 @@ Result<TcpInfo> TcpSocket::info() const {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
   return dispatcher_->stack().info(id_);
 }
-bool TcpSocket::is_open() const { return dispatcher_ != nullptr && dispatcher_->is_open(id_); }
+bool TcpSocket::is_open() const {
+  return dispatcher_ != nullptr && dispatcher_->is_open(id_);
+}
 
 }  // namespace runnel

@@ -39,7 +39,7 @@ Connection::Verdict Connection::check_ack(const Segment& seg, Instant now) {
   }
   advance_state_by_ack(now);
   return state_ == State::Closed || state_ == State::TimeWait ? Verdict::Discard
-                                                             : Verdict::Continue;
+                                                              : Verdict::Continue;
 }
 
 // SYN-RECEIVED: the ACK of our SYN completes the handshake, any other is answered with RST.

@@ -47,7 +47,7 @@ enum class TimerKind : std::uint8_t {
 struct PassiveOpen {
   SeqNum iss;
   SeqNum irs;
-  SeqNum rcv_edge;               // RCV.NXT + the window of the SYN-ACK
+  SeqNum rcv_edge;                // RCV.NXT + the window of the SYN-ACK
   std::uint16_t peer_window = 0;  // of the peer's SYN, unscaled
   std::uint16_t smss_octets = 0;
   std::optional<std::uint8_t> peer_scale;  // from the peer's SYN; both sides scale, or neither
@@ -199,6 +199,7 @@ class Connection {
     bool fin = false;
   };
   [[nodiscard]] Permission new_data_permission();
+  [[nodiscard]] SeqNum bare_segment_seq() const noexcept;
   [[nodiscard]] std::uint32_t usable_window() const noexcept;
   [[nodiscard]] std::uint32_t cwnd_room() const noexcept;
   [[nodiscard]] std::uint32_t maximum_text_octets() const noexcept;
@@ -209,7 +210,9 @@ class Connection {
   // more slices (FIN and PSH then stay for the segment after it). Returns its SEG.LEN.
   std::uint32_t emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags, std::uint32_t text_octets,
                      const wire::TcpOptions& options);
-  void arm_retransmission(Instant now) { timers_.set(TimerKind::Retransmission, now + rtt_.timeout()); }
+  void arm_retransmission(Instant now) {
+    timers_.set(TimerKind::Retransmission, now + rtt_.timeout());
+  }
 
   // --- timeouts.cc -----------------------------------------------------------------------------
   void user_timeout(Instant now);
@@ -243,8 +246,8 @@ class Connection {
     return distance(snd_.nxt, data_end()) + (is_fin_queued_ ? 1U : 0U);
   }
   [[nodiscard]] bool may_send_data() const noexcept {
-    return state_ == State::Established || state_ == State::CloseWait || state_ == State::FinWait1 ||
-           state_ == State::Closing || state_ == State::LastAck;
+    return state_ == State::Established || state_ == State::CloseWait ||
+           state_ == State::FinWait1 || state_ == State::Closing || state_ == State::LastAck;
   }
 
   Environment& environment_;
@@ -260,7 +263,7 @@ class Connection {
   bool is_active_open_ = false;
   bool is_handshake_pending_ = false;  // a SYN or SYN-ACK is to be (re)transmitted
   bool is_syn_acked_ = false;
-  bool is_fin_queued_ = false;    // the application has ended its stream
+  bool is_fin_queued_ = false;  // the application has ended its stream
   bool is_fin_acked_ = false;
   bool is_fin_received_ = false;  // and everything before it
   bool is_given_up_ = false;      // the application has called close() or abort()
@@ -273,14 +276,14 @@ class Connection {
   std::uint32_t unacked_octets_ = 0;  // received in order since the last ACK
   // The largest segment that came, the peer's idea of full-sized (RFC 9293 section 3.8.6.3).
   std::uint16_t full_segment_ = 536;
-  std::optional<SeqNum> peer_fin_;    // FIN's sequence number, once seen
+  std::optional<SeqNum> peer_fin_;  // FIN's sequence number, once seen
 
   // Sending.
-  bool probe_now_ = false;          // the persist timer asks for a probe
-  bool is_probing_ = false;         // the one octet in flight is a probe's
-  bool override_sws_ = false;       // ... or for less than silly-window avoidance would send
+  bool probe_now_ = false;     // the persist timer asks for a probe
+  bool is_probing_ = false;    // the one octet in flight is a probe's
+  bool override_sws_ = false;  // ... or for less than silly-window avoidance would send
   bool keepalive_probe_now_ = false;
-  bool is_cwnd_limited_ = false;    // the last segment not sent was held back by cwnd alone
+  bool is_cwnd_limited_ = false;  // the last segment not sent was held back by cwnd alone
   std::uint8_t keepalive_probes_ = 0;
   std::uint8_t persist_back_off_ = 0;
   std::uint16_t retransmissions_ = 0;  // of the oldest segment

@@ -25,7 +25,8 @@ TupleOctets octets_of(const FourTuple& tuple) noexcept {
 SeqNum IsnGenerator::generate(const FourTuple& tuple, Instant now) const noexcept {
   constexpr std::int64_t kTickNanoseconds = 4000;
   const auto ticks = static_cast<std::uint32_t>(now.time_since_epoch().count() / kTickNanoseconds);
-  return SeqNum{static_cast<std::uint32_t>(base::siphash_2_4(key_, octets_of(tuple).bytes())) + ticks};
+  return SeqNum{static_cast<std::uint32_t>(base::siphash_2_4(key_, octets_of(tuple).bytes())) +
+                ticks};
 }
 
 }  // namespace runnel::tcp

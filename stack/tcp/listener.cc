@@ -32,8 +32,8 @@ SynReceivedRecord SynReceivedRecord::from_syn(const FourTuple& tuple, const Segm
   record.iss = iss;
   record.irs = syn.seq;
   record.peer_window = syn.window;
-  record.smss_octets = send_mss(syn.options.maximum_segment_size, link.mtu_octets,
-                                config.minimum_mss_octets);
+  record.smss_octets =
+      send_mss(syn.options.maximum_segment_size, link.mtu_octets, config.minimum_mss_octets);
   if (syn.options.window_scale) record.peer_scale = clamped_scale(*syn.options.window_scale);
   return record;
 }

@@ -32,9 +32,9 @@ struct SynReceivedRecord {
   ListenerId listener;
   SeqNum iss;
   SeqNum irs;
-  Instant sent_at{};               // when the SYN,ACK left
-  std::uint16_t peer_window = 0;   // the SYN's, unscaled
-  std::uint16_t smss_octets = 0;   // what the SYN's MSS option and the link allow
+  Instant sent_at{};              // when the SYN,ACK left
+  std::uint16_t peer_window = 0;  // the SYN's, unscaled
+  std::uint16_t smss_octets = 0;  // what the SYN's MSS option and the link allow
   std::uint8_t peer_scale = kNoScale;
   std::uint8_t retransmissions = 0;
 

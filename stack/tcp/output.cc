@@ -32,8 +32,16 @@ bool Connection::poll_transmit(TxFrame& frame, Instant now) {
       break;
   }
   if (!ack_now_ || state_ == State::SynSent) return false;
-  (void)emit(frame, snd_.nxt, {.ack = true}, 0, {});
+  (void)emit(frame, bare_segment_seq(), {.ack = true}, 0, {});
   return true;
+}
+
+// Where a segment without text stands. A window probe in flight leaves SND.NXT right of the peer's
+// closed window: there ACK and RST would be dropped as unacceptable, and two ends with closed
+// windows would never hear of each other's progress again.
+// DEVIATES: RFC 9293 has SND.NXT here too; Linux's probes do not count as sent, so its una is ours.
+SeqNum Connection::bare_segment_seq() const noexcept {
+  return is_probing_ ? snd_.una : snd_.nxt;
 }
 
 // --- Retransmission ------------------------------------------------------------------------------
@@ -56,7 +64,8 @@ bool Connection::transmit_lost(TxFrame& frame, Instant now) {
   const bool fin = is_fin_sent() && data_end() < end;
   const std::uint32_t text = octets - (fin ? 1U : 0U);
 
-  recovery_.on_retransmit(lost->begin + emit(frame, lost->begin, {.fin = fin, .ack = true}, text, {}));
+  recovery_.on_retransmit(lost->begin +
+                          emit(frame, lost->begin, {.fin = fin, .ack = true}, text, {}));
   rtt_sent_at_.reset();  // Karn's rule
   const std::uint64_t segments = std::max<std::uint64_t>(1, (text + smss_ - 1U) / smss_);
   octets_retransmitted_ += text;
@@ -103,7 +112,8 @@ std::uint32_t Connection::usable_window() const noexcept {
 std::uint32_t Connection::cwnd_room() const noexcept {
   const std::uint64_t cwnd = congestion_->cwnd_octets();
   const std::uint64_t flight = in_flight();
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(cwnd - std::min(cwnd, flight), INT32_MAX));
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(cwnd - std::min(cwnd, flight), INT32_MAX));
 }
 
 // One segment, or as many whole ones as a super-packet takes.

@@ -40,6 +40,11 @@ void Connection::process_text(Segment& seg, Instant now) {
     enter_closed({}, now);
     return;
   }
+  if (environment_.pool.budget().stream_room_octets() < seg.text.size()) {
+    drop(DropReason::NoMemory);
+    acknowledge_now();
+    return;
+  }
   payload_moved(now);
   if (rcv_.nxt < seg.seq) {
     accept_out_of_order(seg);

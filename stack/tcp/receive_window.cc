@@ -12,8 +12,8 @@ namespace runnel::tcp {
 void Connection::acknowledge_text(const Segment& seg, Instant now) {
   const std::uint32_t per_segment =
       (static_cast<std::uint32_t>(seg.text.size()) + seg.segment_count - 1) / seg.segment_count;
-  full_segment_ = std::max(full_segment_, static_cast<std::uint16_t>(std::min<std::uint32_t>(
-                                              per_segment, UINT16_MAX)));
+  full_segment_ = std::max(
+      full_segment_, static_cast<std::uint16_t>(std::min<std::uint32_t>(per_segment, UINT16_MAX)));
   unacked_octets_ += static_cast<std::uint32_t>(seg.text.size());
   if (unacked_octets_ >= 2U * full_segment_) {
     acknowledge_now();

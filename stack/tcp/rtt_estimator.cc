@@ -28,7 +28,9 @@ void RttEstimator::take_sample(Duration rtt) noexcept {
   timeout_ = bounded(smoothed_ + std::max(kGranularity, 4 * variation_));
 }
 
-void RttEstimator::back_off() noexcept { timeout_ = std::min(2 * timeout_, maximum_); }
+void RttEstimator::back_off() noexcept {
+  timeout_ = std::min(2 * timeout_, maximum_);
+}
 
 void RttEstimator::handshake_was_retransmitted() noexcept {
   if (!has_sample_) timeout_ = bounded(std::chrono::seconds(3));

@@ -29,10 +29,10 @@ struct Segment {
   wire::TcpFlags flags;
   std::uint16_t window = 0;  // the header's field, not scaled
   wire::TcpOptions options;
-  Bytes text;                 // SEG.TEXT: the payload
-  buffer::SlabRef block;      // what `text` lies in
+  Bytes text;             // SEG.TEXT: the payload
+  buffer::SlabRef block;  // what `text` lies in
   std::uint32_t segment_count = 1;
-  bool is_trimmed = false;    // part of it was old, or right of the window
+  bool is_trimmed = false;  // part of it was old, or right of the window
 
   // SEG.LEN: octets of sequence space, SYN and FIN counting one each (RFC 9293 section 3.4).
   [[nodiscard]] std::uint32_t len() const noexcept {
@@ -47,7 +47,8 @@ struct Segment {
             static_cast<std::uint32_t>(text.size())};
   }
 
-  // Cuts octets of sequence space off the front: SYN first, then text. REQUIRES: FIN is not reached.
+  // Cuts octets of sequence space off the front: SYN first, then text. REQUIRES: FIN is not
+  // reached.
   void trim_front(std::uint32_t octets) noexcept {
     seq += octets;
     if (octets > 0 && flags.syn) {

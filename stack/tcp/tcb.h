@@ -36,7 +36,9 @@ struct ReceiveSequence {
   std::uint8_t scale = 0;  // Rcv.Wind.Shift of RFC 7323
 
   // RCV.WND: what the peer may send, in octets.
-  [[nodiscard]] std::uint32_t wnd() const noexcept { return edge - nxt > 0 ? distance(nxt, edge) : 0; }
+  [[nodiscard]] std::uint32_t wnd() const noexcept {
+    return edge - nxt > 0 ? distance(nxt, edge) : 0;
+  }
 };
 
 }  // namespace runnel::tcp

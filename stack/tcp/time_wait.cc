@@ -38,7 +38,8 @@ TimeWaitAction segment_arrives_time_wait(const TimeWaitRecord& record, const Seg
     return is_in_window ? TimeWaitAction::Acknowledge : TimeWaitAction::Drop;
   }
   if (seg.flags.fin && seg.end() == record.rcv_nxt) return TimeWaitAction::AcknowledgeAndRestart;
-  return !is_in_window || seg.len() > 0 ? TimeWaitAction::Acknowledge : TimeWaitAction::Drop;
+  if (!is_in_window) return TimeWaitAction::Acknowledge;
+  return seg.flags.ack && seg.len() > 0 ? TimeWaitAction::Acknowledge : TimeWaitAction::Drop;
 }
 
 }  // namespace runnel::tcp

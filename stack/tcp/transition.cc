@@ -18,7 +18,8 @@ std::string identifier(State state) {
 std::string draw_transitions() {
   std::string out = "stateDiagram-v2\n";
   for (const Transition& move : kLegalTransitions) {
-    out += "    " + identifier(move.from) + " --> " + identifier(move.to) + ": " + move.cause + "\n";
+    out +=
+        "    " + identifier(move.from) + " --> " + identifier(move.to) + ": " + move.cause + "\n";
   }
   return out;
 }

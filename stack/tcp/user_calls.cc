@@ -56,7 +56,8 @@ Result<std::size_t> Connection::write(Bytes data, Instant now) {
   if (state_ == State::Closed || state_ == State::TimeWait) return Errc::not_connected;
 
   const std::size_t room = writable_octets();
-  const std::size_t wanted = std::min(data.size(), room);
+  const std::size_t memory = environment_.pool.budget().stream_room_octets();
+  const std::size_t wanted = std::min({data.size(), room, memory});
   const bool was_idle = send_queue_.empty();
   const std::size_t taken = send_queue_.append(data.first(wanted), environment_.pool);
   if (taken < data.size()) wants_to_write_ = true;
@@ -160,7 +161,7 @@ void Connection::abort(Instant now) {
     case State::FinWait1:
     case State::FinWait2:
     case State::CloseWait:
-      environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
+      environment_.segments.send(tuple_, reset_at(tuple_, bare_segment_seq()));
       break;
     case State::Closed:
     case State::Listen:

@@ -16,8 +16,8 @@ struct Counters {
   std::uint64_t ip_in_delivers = 0;
   std::uint64_t ip_out_transmits = 0;
   std::uint64_t ip_out_octets = 0;
-  std::uint64_t ip_reasm_reqds = 0;   // fragments received
-  std::uint64_t ip_reasm_oks = 0;     // datagrams put together
+  std::uint64_t ip_reasm_reqds = 0;  // fragments received
+  std::uint64_t ip_reasm_oks = 0;    // datagrams put together
   std::uint64_t ip_out_frag_creates = 0;
 
   // ICMP, in messages.

@@ -46,7 +46,10 @@ class RxBuffer {
   RxBuffer() noexcept = default;
   explicit RxBuffer(buffer::Slab* adopted) noexcept : slab_(adopted) {}
   RxBuffer(RxBuffer&& other) noexcept
-      : meta(other.meta), slab_(std::exchange(other.slab_, nullptr)), begin_(other.begin_), size_(other.size_) {}
+      : meta(other.meta),
+        slab_(std::exchange(other.slab_, nullptr)),
+        begin_(other.begin_),
+        size_(other.size_) {}
   RxBuffer& operator=(RxBuffer&& other) noexcept;
   RxBuffer(const RxBuffer&) = delete;
   RxBuffer& operator=(const RxBuffer&) = delete;

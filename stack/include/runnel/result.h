@@ -15,8 +15,9 @@ template <typename T>
 class [[nodiscard]] Result {
  public:
   Result(T value) : outcome_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(*-explicit-*)
-  Result(std::error_code error) : outcome_(std::in_place_index<1>, error) {}  // NOLINT(*-explicit-*)
-  Result(Errc error) : Result(make_error_code(error)) {}                   // NOLINT(*-explicit-*)
+  Result(std::error_code error)
+      : outcome_(std::in_place_index<1>, error) {}        // NOLINT(*-explicit-*)
+  Result(Errc error) : Result(make_error_code(error)) {}  // NOLINT(*-explicit-*)
 
   [[nodiscard]] bool has_value() const noexcept { return outcome_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
@@ -59,8 +60,8 @@ template <>
 class Result<void> {
  public:
   Result() noexcept = default;
-  Result(std::error_code error) noexcept : error_(error) {}             // NOLINT(*-explicit-*)
-  Result(Errc error) noexcept : error_(make_error_code(error)) {}       // NOLINT(*-explicit-*)
+  Result(std::error_code error) noexcept : error_(error) {}        // NOLINT(*-explicit-*)
+  Result(Errc error) noexcept : error_(make_error_code(error)) {}  // NOLINT(*-explicit-*)
 
   [[nodiscard]] bool has_value() const noexcept { return !error_; }
   explicit operator bool() const noexcept { return has_value(); }

@@ -10,7 +10,9 @@
 
 namespace runnel {
 
-struct ConnectionEvent { using Function = std::function<void(TcpSocket)>; };
+struct ConnectionEvent {
+  using Function = std::function<void(TcpSocket)>;
+};
 
 namespace events {
 inline constexpr ConnectionEvent connection{};  // a handshake was completed

@@ -20,14 +20,30 @@ class EventDispatcher;
 }
 
 // The events of a connection: what they are called, and what their functions take.
-struct ConnectEvent { using Function = std::function<void()>; };
-struct DataEvent { using Function = std::function<void(Bytes)>; };
-struct ReadableEvent { using Function = std::function<void()>; };
-struct DrainEvent { using Function = std::function<void()>; };
-struct EndEvent { using Function = std::function<void()>; };
-struct ErrorEvent { using Function = std::function<void(std::error_code)>; };
-struct TimeoutEvent { using Function = std::function<void()>; };
-struct CloseEvent { using Function = std::function<void()>; };
+struct ConnectEvent {
+  using Function = std::function<void()>;
+};
+struct DataEvent {
+  using Function = std::function<void(Bytes)>;
+};
+struct ReadableEvent {
+  using Function = std::function<void()>;
+};
+struct DrainEvent {
+  using Function = std::function<void()>;
+};
+struct EndEvent {
+  using Function = std::function<void()>;
+};
+struct ErrorEvent {
+  using Function = std::function<void(std::error_code)>;
+};
+struct TimeoutEvent {
+  using Function = std::function<void()>;
+};
+struct CloseEvent {
+  using Function = std::function<void()>;
+};
 
 namespace events {
 inline constexpr ConnectEvent connected{};  // connect() has succeeded
@@ -48,8 +64,9 @@ struct Subscription {
 // A handle of one connection. See Sockets for lifetime.
 //
 // Reading. With a function on `data` the octets flow: each Bytes is valid during the call, and
-// counts as read when it returns. pause() stops the flow, and with it, as the receive buffer
-// fills, the peer; resume() starts it again. Without one, `readable` says when to read() or peek().
+// counts as read when it returns; close() and abort() called by it take effect then. pause() stops
+// the flow, and with it, as the receive buffer fills, the peer; resume() starts it again. Without
+// one, `readable` says when to read() or peek().
 //
 // Writing. write() takes what fits and says how much that was; the rest is the caller's to keep
 // until `drain`.

@@ -50,7 +50,9 @@ void NewReno::on_spurious_recovery(Instant) {
   ssthresh_ = prior_ssthresh_;
 }
 
-void NewReno::on_idle_restart(Instant) { cwnd_ = std::min(cwnd_, initial_window_); }
+void NewReno::on_idle_restart(Instant) {
+  cwnd_ = std::min(cwnd_, initial_window_);
+}
 
 void NewReno::reduce(std::uint64_t flight_octets) noexcept {
   prior_cwnd_ = cwnd_;

@@ -46,7 +46,8 @@ class DupackRecovery {
   explicit DupackRecovery(SeqNum iss) noexcept : recover_(iss + 1), lost_{iss, iss} {}
 
   // The cumulative ACK moved to `ack` by `acked_octets`.
-  [[nodiscard]] Finding on_new_ack(SeqNum ack, std::uint32_t acked_octets, std::uint32_t smss) noexcept;
+  [[nodiscard]] Finding on_new_ack(SeqNum ack, std::uint32_t acked_octets,
+                                   std::uint32_t smss) noexcept;
   // A duplicate ACK at `una` (RFC 5681 section 2) while octets up to `nxt` are outstanding.
   [[nodiscard]] Finding on_duplicate_ack(SeqNum una, SeqNum nxt, std::uint32_t smss) noexcept;
   // Declares everything outstanding lost.

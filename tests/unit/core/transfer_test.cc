@@ -121,6 +121,20 @@ TEST(Transfer, TinyBuffersOnALossyLinkWork) {
   transfer_and_expect_everything(pair, 100'000, 100'000);
 }
 
+TEST(Transfer, LargeBuffersInASmallMemoryBudgetWork) {
+  for (const bool offload : {false, true}) {
+    HostPairOptions options = quick();
+    options.offload = offload;
+    options.loss_per_mille = 10;
+    options.client.memory_budget_octets = std::size_t{1} << 20U;
+    options.client.tcp.send_buffer_octets = std::size_t{4} << 20U;
+    options.client.tcp.receive_buffer_octets = std::size_t{4} << 20U;
+    options.server = options.client;
+    HostPair pair(options);
+    transfer_and_expect_everything(pair, 2 * kMebibyte, 2 * kMebibyte);
+  }
+}
+
 TEST(Transfer, ALongFatPathWorks) {
   HostPairOptions options = quick();
   options.one_way_delay = 200ms;

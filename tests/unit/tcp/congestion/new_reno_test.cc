@@ -1,0 +1,224 @@
+// RFC 5681 with the initial window of RFC 6928 and the counted octets of RFC 3465.
+#include "stack/tcp/congestion/new_reno.h"
+
+#include <gtest/gtest.h>
+
+namespace runnel::tcp {
+namespace {
+
+constexpr std::uint32_t kSmss = 1000;
+
+AckEvent acked(std::uint64_t octets) {
+  AckEvent event;
+  event.newly_acked_octets = octets;
+  return event;
+}
+
+LossEvent loss_with(std::uint64_t in_flight) {
+  LossEvent event;
+  event.lost_octets = kSmss;
+  event.in_flight_before_octets = in_flight;
+  return event;
+}
+
+// In congestion avoidance with cwnd = ssthresh = 10 segments.
+NewReno avoiding() {
+  NewReno reno(kSmss, 10);
+  reno.on_loss(loss_with(20 * kSmss));
+  return reno;
+}
+
+TEST(NewReno, TheInitialWindowIsTenSegmentsButNoMoreThan14600OctetsUnlessTwoSegmentsAre) {
+  // RFC 6928 section 2, equation 1: min(10 * MSS, max(2 * MSS, 14600)).
+  EXPECT_EQ(NewReno(88, 10).cwnd_octets(), 880U);
+  EXPECT_EQ(NewReno(536, 10).cwnd_octets(), 5360U);
+  EXPECT_EQ(NewReno(1459, 10).cwnd_octets(), 14590U);
+  EXPECT_EQ(NewReno(1460, 10).cwnd_octets(), 14600U);
+  EXPECT_EQ(NewReno(1461, 10).cwnd_octets(), 14600U);
+  EXPECT_EQ(NewReno(7300, 10).cwnd_octets(), 14600U);
+  EXPECT_EQ(NewReno(7301, 10).cwnd_octets(), 14602U);
+  EXPECT_EQ(NewReno(8960, 10).cwnd_octets(), 17920U);
+  EXPECT_EQ(NewReno(65495, 10).cwnd_octets(), 130990U);
+}
+
+TEST(NewReno, AnInitialWindowOfOneSegmentIsOneSegmentWhateverItsSize) {
+  EXPECT_EQ(NewReno(536, 1).cwnd_octets(), 536U);
+  EXPECT_EQ(NewReno(1460, 1).cwnd_octets(), 1460U);
+  EXPECT_EQ(NewReno(8960, 1).cwnd_octets(), 8960U);
+}
+
+TEST(NewReno, TheFirstThresholdIsArbitrarilyHigh) {
+  EXPECT_GE(NewReno(kSmss, 10).ssthresh_octets(), std::uint64_t{1} << 30U);
+}
+
+TEST(NewReno, SlowStartGrowsByWhatIsAcknowledged) {
+  NewReno reno(kSmss, 10);
+  reno.on_ack(acked(kSmss));
+  EXPECT_EQ(reno.cwnd_octets(), 11U * kSmss);
+  reno.on_ack(acked(1));
+  EXPECT_EQ(reno.cwnd_octets(), 11U * kSmss + 1);
+  reno.on_ack(acked(9 * kSmss));  // a super-packet
+  EXPECT_EQ(reno.cwnd_octets(), 20U * kSmss + 1);
+}
+
+TEST(NewReno, AnAckOfNothingNewGrowsNothing) {
+  NewReno reno(kSmss, 10);
+  reno.on_ack(acked(0));
+  EXPECT_EQ(reno.cwnd_octets(), 10U * kSmss);
+}
+
+TEST(NewReno, DoesNotGrowWhileSomethingElseLimitsTheSender) {
+  AckEvent event = acked(kSmss);
+  event.app_limited = true;
+  NewReno starting(kSmss, 10);
+  NewReno in_avoidance = avoiding();
+  for (int i = 0; i < 100; ++i) {
+    starting.on_ack(event);
+    in_avoidance.on_ack(event);
+  }
+  EXPECT_EQ(starting.cwnd_octets(), 10U * kSmss);
+  EXPECT_EQ(in_avoidance.cwnd_octets(), 10U * kSmss);
+}
+
+TEST(NewReno, DoesNotGrowInFastRecovery) {
+  AckEvent event = acked(kSmss);
+  event.in_recovery = true;
+  NewReno reno = avoiding();
+  for (int i = 0; i < 100; ++i) reno.on_ack(event);
+  EXPECT_EQ(reno.cwnd_octets(), 10U * kSmss);
+}
+
+TEST(NewReno, CongestionAvoidanceGrowsByOneSegmentPerWindow) {
+  NewReno reno = avoiding();
+  for (std::uint64_t window = 10; window < 40; ++window) {
+    ASSERT_EQ(reno.cwnd_octets(), window * kSmss);
+    for (std::uint64_t i = 1; i < window; ++i) reno.on_ack(acked(kSmss));
+    EXPECT_EQ(reno.cwnd_octets(), window * kSmss) << "before the window was acknowledged";
+    reno.on_ack(acked(kSmss));
+  }
+}
+
+TEST(NewReno, SlowStartEndsAtTheThreshold) {
+  NewReno reno(kSmss, 10);
+  reno.on_retransmission_timeout(loss_with(9 * kSmss));
+  EXPECT_EQ(reno.ssthresh_octets(), 4500U);
+  std::uint64_t before = reno.cwnd_octets();
+  while (reno.cwnd_octets() < 4500) {
+    reno.on_ack(acked(kSmss));
+    EXPECT_LE(reno.cwnd_octets(), std::min<std::uint64_t>(before + kSmss, 4500));
+    before = reno.cwnd_octets();
+  }
+  // From here on no more than one segment for 4,500 octets. What the last ACK had left over may
+  // count towards it.
+  for (int i = 0; i < 4; ++i) reno.on_ack(acked(kSmss));
+  EXPECT_LE(reno.cwnd_octets(), 4500U + kSmss);
+  reno.on_ack(acked(kSmss));
+  EXPECT_EQ(reno.cwnd_octets(), 4500U + kSmss);
+}
+
+TEST(NewReno, AckDivisionGainsNothing) {
+  for (const std::uint32_t pieces : {1U, 2U, 3U, 10U, 1000U}) {
+    NewReno starting(kSmss, 10);
+    NewReno in_avoidance = avoiding();
+    for (std::uint32_t segment = 0; segment < 10; ++segment) {
+      std::uint32_t left = kSmss;
+      for (std::uint32_t piece = pieces; piece > 0; --piece) {
+        starting.on_ack(acked(left / piece));
+        in_avoidance.on_ack(acked(left / piece));
+        left -= left / piece;
+      }
+    }
+    EXPECT_EQ(starting.cwnd_octets(), 20U * kSmss) << pieces;
+    EXPECT_EQ(in_avoidance.cwnd_octets(), 11U * kSmss) << pieces;
+  }
+}
+
+TEST(NewReno, ALossHalvesWhatWasInFlightNotWhatWasAllowed) {
+  NewReno reno(kSmss, 10);
+  for (int i = 0; i < 90; ++i) reno.on_ack(acked(kSmss));
+  ASSERT_EQ(reno.cwnd_octets(), 100U * kSmss);
+  reno.on_loss(loss_with(10 * kSmss));
+  EXPECT_EQ(reno.ssthresh_octets(), 5U * kSmss);
+  EXPECT_EQ(reno.cwnd_octets(), 5U * kSmss);
+}
+
+TEST(NewReno, TheThresholdIsNeverBelowTwoSegments) {
+  for (const auto& [in_flight, ssthresh] :
+       {std::pair{0U, 2000U}, {1000U, 2000U}, {4000U, 2000U}, {4002U, 2001U}}) {
+    NewReno by_loss(kSmss, 10);
+    NewReno by_timeout(kSmss, 10);
+    by_loss.on_loss(loss_with(in_flight));
+    by_timeout.on_retransmission_timeout(loss_with(in_flight));
+    EXPECT_EQ(by_loss.ssthresh_octets(), ssthresh) << in_flight;
+    EXPECT_EQ(by_timeout.ssthresh_octets(), ssthresh) << in_flight;
+  }
+}
+
+TEST(NewReno, ATimeoutLeavesALossWindowOfOneSegmentWhateverTheInitialWindow) {
+  for (const std::uint8_t initial_segments : {std::uint8_t{1}, std::uint8_t{10}}) {
+    NewReno reno(kSmss, initial_segments);
+    reno.on_retransmission_timeout(loss_with(20 * kSmss));
+    EXPECT_EQ(reno.cwnd_octets(), kSmss);
+    EXPECT_EQ(reno.ssthresh_octets(), 10U * kSmss);
+  }
+}
+
+TEST(NewReno, AfterATimeoutOneAckGrowsByNoMoreThanOneSegment) {
+  NewReno reno(kSmss, 10);
+  reno.on_retransmission_timeout(loss_with(20 * kSmss));
+  AckEvent event = acked(15 * kSmss);  // octets that had arrived long before
+  event.after_timeout = true;
+  reno.on_ack(event);
+  EXPECT_EQ(reno.cwnd_octets(), 2U * kSmss);  // RFC 3465 section 2.3
+}
+
+TEST(NewReno, ASpuriousTimeoutIsTakenBack) {
+  NewReno reno = avoiding();
+  reno.on_retransmission_timeout(loss_with(8 * kSmss));
+  reno.on_spurious_recovery(Instant{});
+  EXPECT_EQ(reno.cwnd_octets(), 10U * kSmss);
+  EXPECT_EQ(reno.ssthresh_octets(), 10U * kSmss);
+}
+
+TEST(NewReno, ASpuriousFastRecoveryIsTakenBack) {
+  NewReno reno(kSmss, 10);
+  const std::uint64_t before = reno.ssthresh_octets();
+  reno.on_loss(loss_with(8 * kSmss));
+  reno.on_spurious_recovery(Instant{});
+  EXPECT_EQ(reno.cwnd_octets(), 10U * kSmss);
+  EXPECT_EQ(reno.ssthresh_octets(), before);
+}
+
+TEST(NewReno, TakingBackNeverTakesAwayWhatWasGainedSince) {
+  NewReno reno(kSmss, 4);
+  reno.on_retransmission_timeout(loss_with(100 * kSmss));
+  for (int i = 0; i < 20; ++i) reno.on_ack(acked(kSmss));
+  ASSERT_EQ(reno.cwnd_octets(), 21U * kSmss);
+  reno.on_spurious_recovery(Instant{});
+  EXPECT_EQ(reno.cwnd_octets(), 21U * kSmss);
+}
+
+TEST(NewReno, AfterAnIdleTimeTheWindowIsTheInitialOneOrSmaller) {
+  NewReno large(kSmss, 10);  // RFC 5681 section 4.1: RW = min(IW, cwnd)
+  for (int i = 0; i < 30; ++i) large.on_ack(acked(kSmss));
+  const std::uint64_t ssthresh = large.ssthresh_octets();
+  large.on_idle_restart(Instant{});
+  EXPECT_EQ(large.cwnd_octets(), 10U * kSmss);
+  EXPECT_EQ(large.ssthresh_octets(), ssthresh);
+
+  NewReno small(kSmss, 10);
+  small.on_loss(loss_with(8 * kSmss));
+  small.on_idle_restart(Instant{});
+  EXPECT_EQ(small.cwnd_octets(), 4U * kSmss);
+}
+
+TEST(NewReno, WindowsOfManyGibibytesDoNotOverflow) {
+  NewReno reno(65495, 10);
+  for (int i = 0; i < 1000; ++i) reno.on_ack(acked(UINT64_C(1) << 31U));
+  EXPECT_EQ(reno.cwnd_octets(), 130990U + (UINT64_C(1000) << 31U));
+  reno.on_loss(loss_with(UINT64_C(1) << 41U));
+  EXPECT_EQ(reno.ssthresh_octets(), UINT64_C(1) << 40U);
+}
+
+}  // namespace
+}  // namespace runnel::tcp
