@@ -125,9 +125,8 @@ std::optional<Duration> Connection::take_rtt_sample(SeqNum ack, Instant now) noe
 }
 
 void Connection::process_duplicate_ack(Instant now) {
-  const std::uint32_t in_flight_before = distance(snd_.una, snd_.nxt);
   if (recovery_.on_duplicate_ack(snd_.una, snd_.nxt, smss_) == DupackRecovery::Finding::Loss) {
-    begin_loss_recovery(in_flight_before, now);
+    begin_loss_recovery(recovery_.flight_before_duplicates(snd_.una), now);
   }
 }
 

@@ -52,6 +52,7 @@ struct PassiveOpen {
   std::uint16_t smss_octets = 0;
   std::optional<std::uint8_t> peer_scale;  // from the peer's SYN; both sides scale, or neither
   std::optional<Instant> syn_ack_sent_at;  // none when it was retransmitted (Karn's rule)
+  std::uint8_t syn_ack_retransmissions = 0;
 };
 
 // Theory of operation. The stack around a connection calls it for three reasons, which are the
@@ -176,6 +177,7 @@ class Connection {
 
   // --- receive_text.cc -------------------------------------------------------------------------
   void accept_out_of_order(const Segment& seg);
+  [[nodiscard]] bool make_room_for(const Segment& seg);
   [[nodiscard]] std::uint64_t receive_offset_of(SeqNum seq) const noexcept;
 
   // --- receive_window.cc -----------------------------------------------------------------------

@@ -68,7 +68,8 @@ void Connection::learn_from_syn(const Segment& seg) {
   }
   smss_ = send_mss(seg.options.maximum_segment_size, environment_.link.mtu_octets,
                    config_->minimum_mss_octets);
-  congestion_ = AnyCongestionControl(smss_, config_->initial_window_segments);
+  congestion_ = AnyCongestionControl(
+      smss_, initial_window_segments(config_->initial_window_segments, retransmissions_));
 }
 
 void Connection::enter_established(Instant now) {

@@ -77,6 +77,7 @@ PassiveOpen SynReceivedRecord::promote(const TcpConfig& config) const noexcept {
   open.smss_octets = smss_octets;
   if (peer_scale != kNoScale) open.peer_scale = peer_scale;
   if (retransmissions == 0) open.syn_ack_sent_at = sent_at;
+  open.syn_ack_retransmissions = retransmissions;
   return open;
 }
 
@@ -107,7 +108,7 @@ SynReceivedAction segment_arrives_syn_received(const SynReceivedRecord& record,
   if (seg.flags.syn && seg.seq == record.irs && !seg.flags.ack) {
     return SynReceivedAction::ResendSynAck;
   }
-  if (seg.flags.syn && rcv_nxt <= seg.seq) {
+  if (seg.flags.syn && seg.seq != record.irs) {
     return drop(DropReason::TcpSynChallenged, SynReceivedAction::Acknowledge);
   }
   // fifth

@@ -40,7 +40,7 @@ void Connection::process_text(Segment& seg, Instant now) {
     enter_closed({}, now);
     return;
   }
-  if (environment_.pool.budget().stream_room_octets() < seg.text.size()) {
+  if (!make_room_for(seg)) {
     drop(DropReason::NoMemory);
     acknowledge_now();
     return;
@@ -70,12 +70,23 @@ void Connection::process_text(Segment& seg, Instant now) {
   if (octets > 0) report_once(EventKind::Readable);
 }
 
-void Connection::accept_out_of_order(const Segment& seg) {
+// Whether there is memory for the text. Text in order may have that of octets further on, so that
+// the stream always goes on.
+bool Connection::make_room_for(const Segment& seg) {
+  const bool is_in_order = seg.seq == rcv_.nxt;
   const std::size_t limit = 2 * config_->receive_buffer_octets;
-  if (out_of_order_.charged_octets() >= limit) {
+  const auto has_room = [&] {
+    return out_of_order_.charged_octets() < limit &&
+           environment_.pool.budget().stream_room_octets() >= seg.text.size();
+  };
+  while (is_in_order && !out_of_order_.empty() && !has_room()) {
+    out_of_order_.drop_highest();
     drop(DropReason::TcpReassemblyFull);
-    return;
   }
+  return has_room();
+}
+
+void Connection::accept_out_of_order(const Segment& seg) {
   const auto outcome = out_of_order_.add(receive_offset_of(seg.seq), seg.slice());
   if (outcome.duplicate_octets > 0) drop(DropReason::TcpDuplicateData);
   if (outcome.refused_octets > 0 || outcome.evicted_octets > 0) {

@@ -33,6 +33,7 @@ struct Segment {
   buffer::SlabRef block;  // what `text` lies in
   std::uint32_t segment_count = 1;
   bool is_trimmed = false;  // part of it was old, or right of the window
+  bool had_syn = false;     // as it was sent
 
   // SEG.LEN: octets of sequence space, SYN and FIN counting one each (RFC 9293 section 3.4).
   [[nodiscard]] std::uint32_t len() const noexcept {
@@ -74,6 +75,7 @@ struct Segment {
     segment.seq = segment.header_seq = view.seq();
     segment.ack = view.ack();
     segment.flags = view.flags();
+    segment.had_syn = segment.flags.syn;
     segment.window = view.window();
     segment.options = view.options();
     segment.text = view.payload();

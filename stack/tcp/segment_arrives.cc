@@ -29,6 +29,12 @@ void Connection::segment_arrives(Segment& seg, Instant now) {
 }
 
 void Connection::segment_arrives_otherwise(Segment& seg, Instant now) {
+  // Simultaneous open: the peer's SYN,ACK repeats the SYN that came before and adds the ACK that
+  // completes the handshake (RFC 9293 figure 7).
+  if (state_ == State::SynReceived && seg.flags.syn && seg.flags.ack && seg.seq == rcv_.irs) {
+    seg.trim_front(1);
+    seg.had_syn = false;
+  }
   if (check_sequence_number(seg, now) == Verdict::Discard) return;  // first; cuts to the window
   if (check_rst(seg, now) == Verdict::Discard) return;              // second
   // third: security and compartment are not implemented (RFC 9293 appendix A.1)
@@ -43,11 +49,6 @@ void Connection::segment_arrives_otherwise(Segment& seg, Instant now) {
 
 // First step. An acceptable segment is cut to the part that is new and inside the window.
 Connection::Verdict Connection::check_sequence_number(Segment& seg, Instant now) {
-  // Simultaneous open: the peer's SYN,ACK repeats the SYN that came before and adds the ACK that
-  // completes the handshake (RFC 9293 figure 7).
-  if (state_ == State::SynReceived && seg.flags.syn && seg.flags.ack && seg.seq == rcv_.irs) {
-    seg.trim_front(1);
-  }
   if (!is_acceptable(seg.seq, seg.len(), rcv_.nxt, rcv_.wnd())) {
     // With the window closed, RST and ACK of what comes at RCV.NXT still count (MUST-66).
     if (rcv_.wnd() == 0 && seg.seq == rcv_.nxt) {
@@ -116,9 +117,9 @@ Connection::Verdict Connection::check_rst(const Segment& seg, Instant now) {
   return Verdict::Discard;
 }
 
-// Fourth step: a SYN in the window never resets, it is challenged (RFC 5961 section 4.2).
+// Fourth step: a SYN never resets, it is challenged, wherever it lies (RFC 5961 section 4.2).
 Connection::Verdict Connection::check_syn(const Segment& seg, Instant now) {
-  if (!seg.flags.syn) return Verdict::Continue;
+  if (!seg.had_syn) return Verdict::Continue;
   drop(DropReason::TcpSynChallenged);
   send_challenge_ack(now);
   return Verdict::Discard;

@@ -36,7 +36,8 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
     rcv_.scale = offered_window_scale(config_->receive_buffer_octets);
   }
   smss_ = open.smss_octets;
-  congestion_ = AnyCongestionControl(smss_, config_->initial_window_segments);
+  congestion_ = AnyCongestionControl(
+      smss_, initial_window_segments(config_->initial_window_segments, open.syn_ack_retransmissions));
   recovery_ = DupackRecovery(open.iss);
   if (open.syn_ack_sent_at) {
     rtt_sent_at_ = open.syn_ack_sent_at;

@@ -79,7 +79,8 @@ TEST_F(IcmpErrors, R_9293_SHLD_25_ASoftErrorIsWhatATimeoutReports) {
       << error->error.message();
 }
 
-TEST_F(IcmpErrors, R_5927_5_2_SOFT_R_9293_SHLD_26_R_9293_MUST_54_InSynchronizedStatesEveryErrorIsSoft) {
+TEST_F(IcmpErrors,
+       R_5927_5_2_SOFT_R_9293_SHLD_26_R_9293_MUST_54_InSynchronizedStatesEveryErrorIsSoft) {
   for (const std::uint8_t code :
        {std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}, std::uint8_t{3}, std::uint8_t{5}}) {
     rebuild(Config{});
@@ -94,7 +95,8 @@ TEST_F(IcmpErrors, R_5927_5_2_SOFT_R_9293_SHLD_26_R_9293_MUST_54_InSynchronizedS
   }
 }
 
-TEST_F(IcmpErrors, R_9293_MUST_56_R_1122_3_2_2_4_TE_R_1122_3_2_2_5_PP_TimeExceededAndParameterProblemAreSoft) {
+TEST_F(IcmpErrors,
+       R_9293_MUST_56_R_1122_3_2_2_4_TE_R_1122_3_2_2_5_PP_TimeExceededAndParameterProblemAreSoft) {
   for (const IcmpType type : {IcmpType::TimeExceeded, IcmpType::ParameterProblem}) {
     rebuild(Config{});
     bring_to(TcpState::Established);
@@ -174,7 +176,9 @@ TEST_F(IcmpErrors, R_9293_SHLD_26_InSynReceivedOfAListenerAnErrorDoesNotReachThe
 
 // --- Echo ---
 
-TEST_F(IcmpHost, R_1122_3_2_2_6_ECHO_R_792_ECHOSWAP_R_792_CSUM_R_1122_3_2_2_6_ECHOSRC_AnEchoIsAnsweredWithTheSame) {
+TEST_F(
+    IcmpHost,
+    R_1122_3_2_2_6_ECHO_R_792_ECHOSWAP_R_792_CSUM_R_1122_3_2_2_6_ECHOSRC_AnEchoIsAnsweredWithTheSame) {
   for (const std::size_t octets : {std::size_t{0}, std::size_t{56}, std::size_t{1472}}) {
     send_icmp(IcmpType::EchoRequest, 0, 7, 42, text(octets));
     const auto reply = next_icmp();
@@ -193,7 +197,8 @@ TEST_F(IcmpHost, R_1122_3_2_2_6_ECHO_R_792_ECHOSWAP_R_792_CSUM_R_1122_3_2_2_6_EC
   EXPECT_FALSE(next_icmp());
 }
 
-TEST_F(IcmpHost, R_1122_3_2_2_6_ECHO_R_1122_3_3_2_REASM_FourThousandOctetsInFragmentsAreAnsweredInFragments) {
+TEST_F(IcmpHost,
+       R_1122_3_2_2_6_ECHO_R_1122_3_3_2_REASM_FourThousandOctetsInFragmentsAreAnsweredInFragments) {
   std::vector<std::uint8_t> message(8 + 4000);
   const auto body = text(4000);
   std::copy(body.begin(), body.end(), message.begin() + 8);
@@ -236,7 +241,8 @@ TEST_F(IcmpHost, R_1122_3_2_2_6_BCAST_AnEchoToEverybodyIsNotAnswered) {
   }
 }
 
-TEST_F(IcmpHost, R_1122_3_2_2_UNKNOWN_R_1122_3_2_2_7_INFO_R_1122_3_2_2_8_TS_OtherTypesAreNotAnswered) {
+TEST_F(IcmpHost,
+       R_1122_3_2_2_UNKNOWN_R_1122_3_2_2_7_INFO_R_1122_3_2_2_8_TS_OtherTypesAreNotAnswered) {
   for (const int type : {13, 15, 17, 200, 5}) {
     send_icmp(static_cast<IcmpType>(type), 0, 7, 1, text(12));
     EXPECT_FALSE(next_icmp()) << type;
@@ -260,7 +266,8 @@ TEST_F(IcmpHost, R_792_CSUM_ABadChecksumIsDropped) {
 
 // --- Unreachable ---
 
-TEST_F(IcmpHost, R_1122_3_2_2_1_PORT_R_1122_3_2_2_QUOTE_R_1122_3_2_2_TOS0_AnUnknownProtocolIsReported) {
+TEST_F(IcmpHost,
+       R_1122_3_2_2_1_PORT_R_1122_3_2_2_QUOTE_R_1122_3_2_2_TOS0_AnUnknownProtocolIsReported) {
   for (const std::uint8_t protocol : {std::uint8_t{250}, std::uint8_t{17}}) {
     send_protocol(protocol, 40);
     const auto error = next_icmp();

@@ -14,8 +14,8 @@ class Ipv4 : public TcpTester {
   std::vector<std::uint8_t> echo(std::size_t octets, wire::Ipv4Header ip = {}) {
     std::vector<std::uint8_t> packet(28 + octets, 0x41);
     const std::vector<std::uint8_t> body(octets, 0x41);
-    wire::Icmpv4Header{wire::IcmpType::EchoRequest, 0, 3, 4}.write(
-        MutableBytes(packet).subspan(20), body);
+    wire::Icmpv4Header{wire::IcmpType::EchoRequest, 0, 3, 4}.write(MutableBytes(packet).subspan(20),
+                                                                   body);
     ip.protocol = wire::kProtocolIcmp;
     ip.source = kPeer.address;
     ip.destination = kLocal.address;
@@ -31,8 +31,7 @@ class Ipv4 : public TcpTester {
                                      std::size_t count, bool more, std::uint16_t id = 9,
                                      std::uint8_t ttl = 64) {
     std::vector<std::uint8_t> packet(20 + count);
-    std::copy_n(whole.begin() + 20 + static_cast<std::ptrdiff_t>(from), count,
-                packet.begin() + 20);
+    std::copy_n(whole.begin() + 20 + static_cast<std::ptrdiff_t>(from), count, packet.begin() + 20);
     wire::Ipv4Header ip;
     ip.identification = id;
     ip.more_fragments = more;
@@ -192,8 +191,7 @@ TEST_F(Ipv4, ATcpSegmentInFragmentsIsReassembled) {
   for (std::size_t from = 0; from < 1020; from += 256) {
     const std::size_t count = std::min<std::size_t>(256, 1020 - from);
     std::vector<std::uint8_t> packet(20 + count);
-    std::copy_n(whole.begin() + 20 + static_cast<std::ptrdiff_t>(from), count,
-                packet.begin() + 20);
+    std::copy_n(whole.begin() + 20 + static_cast<std::ptrdiff_t>(from), count, packet.begin() + 20);
     wire::Ipv4Header ip;
     ip.identification = 5;
     ip.more_fragments = from + count < 1020;

@@ -123,7 +123,9 @@ TEST_F(Congestion, R_6928_2_SYNLOSS_OneLostSynChangesNothingTwoMeanOneSegment) {
 
 // --- Duplicate ACKs ---
 
-TEST_F(Congestion, R_5681_3_2_LT_R_3042_2_LT_R_5681_3_2_FR_R_6582_1_INIT_TwoLetNewSegmentsGoTheThirdRetransmits) {
+TEST_F(
+    Congestion,
+    R_5681_3_2_LT_R_3042_2_LT_R_5681_3_2_FR_R_6582_1_INIT_TwoLetNewSegmentsGoTheThirdRetransmits) {
   fill_initial_window();
   const std::uint64_t cwnd = info().congestion_window_octets;
   duplicate_acks(1);

@@ -82,7 +82,8 @@ TEST_F(RetransmissionTimer, R_6298_2_4_MIN_TheFloorIsConfigurable) {
   EXPECT_EQ(info().retransmission_timeout, 200ms);
 }
 
-TEST_F(RetransmissionTimer, R_6298_2_5_MAX_R_6298_5_5_BACKOFF_R_9293_MUST_19_GapsDoubleUpToTheCeiling) {
+TEST_F(RetransmissionTimer,
+       R_6298_2_5_MAX_R_6298_5_5_BACKOFF_R_9293_MUST_19_GapsDoubleUpToTheCeiling) {
   rebuild(rfc_profile());
   establish_with_rtt(100ms);
   EXPECT_TRUE(write("x"));

@@ -51,7 +51,8 @@ TEST_F(Acknowledgment, R_9293_3_10_7_4_ACK_FUTURE_WhatWasNotSentCannotBeAcknowle
   EXPECT_EQ(read_all(), "delivered");
 }
 
-TEST_F(Acknowledgment, R_9293_MAY_12_R_9293_3_10_7_4_ACK5961_R_5961_5_2_ACK_AnAckOlderThanAWindowIsRefused) {
+TEST_F(Acknowledgment,
+       R_9293_MAY_12_R_9293_3_10_7_4_ACK5961_R_5961_5_2_ACK_AnAckOlderThanAWindowIsRefused) {
   peer_window = 500;
   bring_to(TcpState::Established);
   for (int i = 0; i < 4; ++i) {

@@ -25,7 +25,8 @@ TEST_F(SynSent, R_9293_3_10_7_3_ACK_WhatAcknowledgesNothingOfOursIsReset) {
 
 // --- second: the RST bit ---
 
-TEST_F(SynSent, R_9293_3_10_7_3_RST_R_9293_3_10_7_3_RST5961_R_5961_3_2_SYNSENT_ARightAckMeansRefused) {
+TEST_F(SynSent,
+       R_9293_3_10_7_3_RST_R_9293_3_10_7_3_RST5961_R_5961_3_2_SYNSENT_ARightAckMeansRefused) {
   bring_to(TcpState::SynSent);
   send(segment().rst().seq(0xdeadbeef).ack(our(0)));
   EXPECT_THAT(next_sent(), IsNothing());

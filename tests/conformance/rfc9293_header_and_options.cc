@@ -92,10 +92,10 @@ TEST_F(Header, R_9293_MUST_49_TheDefaultTtlIs64) {
 
 TEST_F(Header, R_9293_MUST_50_R_9293_MAY_10_R_9293_MAY_11_IpOptionsAreIgnored) {
   bring_to(TcpState::Established);
-  send(ack_segment(0, 0).payload("a").ip_options({148, 4, 0, 0}));                   // router alert
-  send(ack_segment(1, 0).payload("b").ip_options({68, 8, 5, 0, 0, 0, 0, 0}));        // timestamp
-  send(ack_segment(2, 0).payload("c").ip_options({7, 7, 4, 0, 0, 0, 0, 0}));         // record route
-  send(ack_segment(3, 0).payload("d").ip_options({222, 4, 1, 2}));                   // unknown
+  send(ack_segment(0, 0).payload("a").ip_options({148, 4, 0, 0}));             // router alert
+  send(ack_segment(1, 0).payload("b").ip_options({68, 8, 5, 0, 0, 0, 0, 0}));  // timestamp
+  send(ack_segment(2, 0).payload("c").ip_options({7, 7, 4, 0, 0, 0, 0, 0}));   // record route
+  send(ack_segment(3, 0).payload("d").ip_options({222, 4, 1, 2}));             // unknown
   EXPECT_EQ(read_all(), "abcd");
   advance(40ms);
   for (const SentSegment& sent : all_sent()) EXPECT_EQ(sent.octets[0], 0x45) << "no options";
@@ -183,7 +183,8 @@ TEST_F(Options, R_9293_MUST_7_IllegalLengthsOnASynAreSurvived) {
   }
 }
 
-TEST_F(Options, R_9293_MUST_14_R_9293_SHLD_5_R_9293_MUST_67_R_1191_3_1_MSS_TheOfferComesFromTheMtu) {
+TEST_F(Options,
+       R_9293_MUST_14_R_9293_SHLD_5_R_9293_MUST_67_R_1191_3_1_MSS_TheOfferComesFromTheMtu) {
   for (const std::uint16_t mtu :
        {std::uint16_t{576}, std::uint16_t{1280}, std::uint16_t{1500}, std::uint16_t{9000}}) {
     Config config;

@@ -68,8 +68,8 @@ TEST_F(Addresses, R_9293_MUST_63_R_1122_3_2_1_3_BADSRC_ASynFromNoSingleHostIsIgn
 
 TEST_F(Addresses, R_9293_MUST_57_ASegmentToBroadcastOrMulticastIsDropped) {
   listen();
-  for (const IpAddress& destination : {IpAddress(192, 0, 2, 255), IpAddress(224, 0, 0, 1),
-                                       IpAddress(255, 255, 255, 255)}) {
+  for (const IpAddress& destination :
+       {IpAddress(192, 0, 2, 255), IpAddress(224, 0, 0, 1), IpAddress(255, 255, 255, 255)}) {
     send(segment().to({destination, kPort}).syn().seq(1).mss(1460));
     send(segment().to({destination, 99}).seq(1).ack(5));
     EXPECT_THAT(next_sent(), IsNothing()) << destination.to_string();
@@ -213,7 +213,8 @@ TEST_F(Backlog, AConnectionThatDiesBeforeAcceptIsNotHandedOutAlive) {
 
 // --- Initial sequence numbers ---
 
-TEST_F(InitialSequenceNumbers, R_9293_MUST_8_R_9293_SHLD_1_R_6528_3_ISN_TheClockPartMovesEvery4Microseconds) {
+TEST_F(InitialSequenceNumbers,
+       R_9293_MUST_8_R_9293_SHLD_1_R_6528_3_ISN_TheClockPartMovesEvery4Microseconds) {
   connect();
   const std::uint32_t first = iss();
   EXPECT_TRUE(abort());

@@ -7,8 +7,7 @@ namespace runnel::test {
 namespace {
 
 constexpr std::array kWithFinReceived = {TcpState::CloseWait, TcpState::Closing, TcpState::LastAck};
-constexpr std::array kOpenForText = {TcpState::Established, TcpState::FinWait1,
-                                     TcpState::FinWait2};
+constexpr std::array kOpenForText = {TcpState::Established, TcpState::FinWait1, TcpState::FinWait2};
 
 class SequenceChecks : public TcpTester {
  protected:
@@ -254,8 +253,9 @@ TEST_F(SequenceChecks, R_9293_MUST_12_TheEndAndTheResetAreToldApart) {
 
 TEST_F(SequenceChecks, R_9293_3_10_7_4_SEC_ASecurityOptionOfIpIsIgnored) {
   bring_to(TcpState::Established);
-  send(ack_segment(0, 0).payload("classified").ip_options(
-      {130, 11, 0xab, 0xcd, 0, 0, 0, 0, 0, 0, 0, 0}));
+  send(ack_segment(0, 0)
+           .payload("classified")
+           .ip_options({130, 11, 0xab, 0xcd, 0, 0, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ(read_all(), "classified");
 }
 

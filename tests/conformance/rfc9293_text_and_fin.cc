@@ -1,4 +1,5 @@
-// RFC 9293 section 3.10.7.4, steps six to eight: urgent pointer, text and FIN. Section 3.6, closing.
+// RFC 9293 section 3.10.7.4, steps six to eight: urgent pointer, text and FIN. Section 3.6,
+// closing.
 #include "tests/support/tcp_tester.h"
 
 namespace runnel::test {
@@ -67,7 +68,8 @@ TEST_F(Text, R_9293_SHLD_14_TheRightEdgeNeverMovesLeft) {
   }
 }
 
-TEST_F(Text, R_9293_SHLD_31_R_9293_MAY_13_R_5681_3_2_DUPACKRX_OutOfOrderTextIsKeptAndAcknowledgedAtOnce) {
+TEST_F(Text,
+       R_9293_SHLD_31_R_9293_MAY_13_R_5681_3_2_DUPACKRX_OutOfOrderTextIsKeptAndAcknowledgedAtOnce) {
   bring_to(TcpState::Established);
   send(ack_segment(1460, 0).payload(pattern(1460, 1460)));
   EXPECT_THAT(next_sent(), AllOf(IsPureAck(), HasAck(their(0))));

@@ -29,7 +29,9 @@ TEST_F(TimeWait, R_9293_MUST_13_TheDefaultIsOneMinute) {
   EXPECT_EQ(stack().time_wait_count(), 0U);
 }
 
-TEST_F(TimeWait, R_9293_3_10_7_4_ACK_TIMEWAIT_R_9293_3_10_7_4_FIN_DUP_AFinAgainIsAcknowledgedAndRestartsTheClock) {
+TEST_F(
+    TimeWait,
+    R_9293_3_10_7_4_ACK_TIMEWAIT_R_9293_3_10_7_4_FIN_DUP_AFinAgainIsAcknowledgedAndRestartsTheClock) {
   bring_to(TcpState::TimeWait, Opening::Active);
   advance(50s);
   send(ack_segment(0, 1).fin());

@@ -9,7 +9,8 @@ using Keepalive = TcpTester;
 
 // --- R1 and R2 ---
 
-TEST_F(GivingUp, R_9293_MUST_20_R_9293_SHLD_9_R_9293_SHLD_10_R_9293_MUST_47_R1IsReportedAndR2Closes) {
+TEST_F(GivingUp,
+       R_9293_MUST_20_R_9293_SHLD_9_R_9293_SHLD_10_R_9293_MUST_47_R1IsReportedAndR2Closes) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write("x"));
   (void)next_sent();
@@ -153,7 +154,8 @@ TEST_F(Keepalive, R_9293_MUST_25_IsOffByDefault) {
   EXPECT_THAT(next_sent(), IsNothing());
 }
 
-TEST_F(Keepalive, R_9293_MUST_24_R_9293_MUST_28_R_9293_SHLD_12_R_9293_MAY_5_OnRequestAProbeAfterTwoHours) {
+TEST_F(Keepalive,
+       R_9293_MUST_24_R_9293_MUST_28_R_9293_SHLD_12_R_9293_MAY_5_OnRequestAProbeAfterTwoHours) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(stack().set_keepalive(id(), true));
   advance(2h - 1ns);

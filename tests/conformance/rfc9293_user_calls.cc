@@ -270,8 +270,8 @@ TEST_F(UserCalls, R_9293_3_10_4_CLOSE_CW_FinFollowsTheQueuedData) {
 // --- 3.10.5 ABORT ---
 
 TEST_F(UserCalls, R_9293_3_10_5_ABORT_SendsOneResetAtSndNxt) {
-  for (const TcpState there : {TcpState::Established, TcpState::FinWait1, TcpState::FinWait2,
-                               TcpState::CloseWait}) {
+  for (const TcpState there :
+       {TcpState::Established, TcpState::FinWait1, TcpState::FinWait2, TcpState::CloseWait}) {
     rebuild(Config{});
     bring_to(there);
     const bool has_sent_fin = there == TcpState::FinWait1 || there == TcpState::FinWait2;

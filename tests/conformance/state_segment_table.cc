@@ -43,9 +43,13 @@ struct StateTable {
   std::array<Row, 12> rows;  // in the order of kKinds
 };
 
-constexpr Row all(const char* cell) { return {{cell, cell, cell, cell, cell}}; }
+constexpr Row all(const char* cell) {
+  return {{cell, cell, cell, cell, cell}};
+}
 // Acceptable at any place inside the window, and answered with an ACK outside.
-constexpr Row inside(const char* cell) { return {{"A =", cell, cell, cell, "A ="}}; }
+constexpr Row inside(const char* cell) {
+  return {{"A =", cell, cell, cell, "A ="}};
+}
 constexpr Row kReset = {{"- =", "- CL", "A =", "A =", "- ="}};
 constexpr Row kDataWithoutAck = {{"- =", "- =", "- =", "- =", "A ="}};
 // Text behind a FIN is ignored; it may be acknowledged.
@@ -54,50 +58,74 @@ constexpr Row kFinAgain = {{"A =", "? =", "? =", "? =", "A ="}};
 
 const std::vector<StateTable>& tables() {
   static const std::vector<StateTable> kTables = {
-      {"CLOSED", TcpState::Closed, Opening::Active,
+      {"CLOSED",
+       TcpState::Closed,
+       Opening::Active,
        {all("Ra ="), all("R ="), all("R ="), all("R ="), all("R ="), all("R ="), all("Ra ="),
         all("R ="), all("R ="), all("- ="), all("- ="), all("Ra =")}},
-      {"LISTEN", TcpState::Listen, Opening::Passive,
+      {"LISTEN",
+       TcpState::Listen,
+       Opening::Passive,
        {all("SA SR"), all("R ="), all("R ="), all("R ="), all("R ="), all("R ="), all("- ="),
         all("R ="), all("R ="), all("- ="), all("- ="), all("- =")}},
-      {"SYN-SENT", TcpState::SynSent, Opening::Active,
+      {"SYN-SENT",
+       TcpState::SynSent,
+       Opening::Active,
        {all("SA SR"), all("A ES"), all("- ="), all("R ="), all("R ="), all("- ="), all("- ="),
         all("R ="), all("- ="), all("- ="), all("- CL"), all("- =")}},
-      {"SYN-RECEIVED, passive", TcpState::SynReceived, Opening::Passive,
+      {"SYN-RECEIVED, passive",
+       TcpState::SynReceived,
+       Opening::Passive,
        {Row{{"SA =", "A =", "A =", "A =", "A ="}}, Row{{"*", "A =", "A =", "A =", "A ="}},
-        inside("- ES"), inside("R ="), inside("R ="),
-        Row{{"A ES", "A ES", "A ES", "A ES", "A ="}}, kDataWithoutAck, inside("R ="),
-        Row{{"A =", "A CW", "A ES", "A ES", "A ="}}, Row{{"- =", "- LI", "A =", "A =", "- ="}},
-        Row{{"- =", "- LI", "A =", "A =", "- ="}}, inside("- =")}},
-      {"SYN-RECEIVED, active", TcpState::SynReceived, Opening::Active,
+        inside("- ES"), inside("R ="), inside("R ="), Row{{"A ES", "A ES", "A ES", "A ES", "A ="}},
+        kDataWithoutAck, inside("R ="), Row{{"A =", "A CW", "A ES", "A ES", "A ="}},
+        Row{{"- =", "- LI", "A =", "A =", "- ="}}, Row{{"- =", "- LI", "A =", "A =", "- ="}},
+        inside("- =")}},
+      {"SYN-RECEIVED, active",
+       TcpState::SynReceived,
+       Opening::Active,
        {Row{{"SA =", "A =", "A =", "A =", "A ="}}, Row{{"? ES", "A =", "A =", "A =", "A ="}},
-        inside("- ES"), inside("R ="), inside("R ="),
-        Row{{"A ES", "A ES", "A ES", "A ES", "A ="}}, kDataWithoutAck, inside("R ="),
-        Row{{"A =", "A CW", "A ES", "A ES", "A ="}}, kReset, kReset, inside("- =")}},
-      {"ESTABLISHED", TcpState::Established, Opening::Active,
+        inside("- ES"), inside("R ="), inside("R ="), Row{{"A ES", "A ES", "A ES", "A ES", "A ="}},
+        kDataWithoutAck, inside("R ="), Row{{"A =", "A CW", "A ES", "A ES", "A ="}}, kReset, kReset,
+        inside("- =")}},
+      {"ESTABLISHED",
+       TcpState::Established,
+       Opening::Active,
        {all("A ="), all("A ="), inside("- ="), inside("- ="), all("A ="), all("A ="),
         kDataWithoutAck, Row{{"A =", "A CW", "A =", "A =", "A ="}},
         Row{{"A =", "A CW", "A =", "A =", "A ="}}, kReset, kReset, inside("- =")}},
-      {"FIN-WAIT-1", TcpState::FinWait1, Opening::Active,
+      {"FIN-WAIT-1",
+       TcpState::FinWait1,
+       Opening::Active,
        {all("A ="), all("A ="), inside("- F2"), inside("- ="), all("A ="), all("A ="),
         kDataWithoutAck, Row{{"A =", "A CG", "A =", "A =", "A ="}},
         Row{{"A =", "A TW", "A F2", "A F2", "A ="}}, kReset, kReset, inside("- =")}},
-      {"FIN-WAIT-2", TcpState::FinWait2, Opening::Active,
+      {"FIN-WAIT-2",
+       TcpState::FinWait2,
+       Opening::Active,
        {all("A ="), all("A ="), inside("- ="), inside("- ="), all("A ="), all("A ="),
         kDataWithoutAck, Row{{"A =", "A TW", "A =", "A =", "A ="}},
         Row{{"A =", "A TW", "A =", "A =", "A ="}}, kReset, kReset, inside("- =")}},
-      {"CLOSE-WAIT", TcpState::CloseWait, Opening::Active,
+      {"CLOSE-WAIT",
+       TcpState::CloseWait,
+       Opening::Active,
        {all("A ="), all("A ="), inside("- ="), inside("- ="), all("A ="), kTextIgnored,
         kDataWithoutAck, kFinAgain, kFinAgain, kReset, kReset, inside("- =")}},
-      {"CLOSING", TcpState::Closing, Opening::Active,
+      {"CLOSING",
+       TcpState::Closing,
+       Opening::Active,
        {all("A ="), all("A ="), inside("- TW"), inside("- ="), all("A ="), kTextIgnored,
         kDataWithoutAck, kFinAgain, Row{{"*", "? TW", "? TW", "? TW", "A ="}}, kReset, kReset,
         inside("- =")}},
-      {"LAST-ACK", TcpState::LastAck, Opening::Active,
+      {"LAST-ACK",
+       TcpState::LastAck,
+       Opening::Active,
        {all("A ="), all("A ="), inside("- CL"), inside("- ="), all("A ="), kTextIgnored,
         kDataWithoutAck, kFinAgain, Row{{"*", "- CL", "- CL", "- CL", "A ="}}, kReset, kReset,
         inside("- =")}},
-      {"TIME-WAIT", TcpState::TimeWait, Opening::Passive,
+      {"TIME-WAIT",
+       TcpState::TimeWait,
+       Opening::Passive,
        {Row{{"- =", "*", "SA SR", "SA SR", "SA SR"}}, all("? ="),
         Row{{"A =", "- =", "? =", "? =", "A ="}}, Row{{"A =", "- =", "? =", "? =", "A ="}},
         Row{{"A =", "? =", "? =", "? =", "A ="}}, kTextIgnored, kDataWithoutAck, kFinAgain,
@@ -108,9 +136,9 @@ const std::vector<StateTable>& tables() {
 
 TcpState state_named(const std::string& name, TcpState same) {
   static const std::map<std::string, TcpState> kNames = {
-      {"CL", TcpState::Closed},      {"LI", TcpState::Listen},    {"SS", TcpState::SynSent},
+      {"CL", TcpState::Closed},      {"LI", TcpState::Listen},      {"SS", TcpState::SynSent},
       {"SR", TcpState::SynReceived}, {"ES", TcpState::Established}, {"F1", TcpState::FinWait1},
-      {"F2", TcpState::FinWait2},    {"CW", TcpState::CloseWait}, {"CG", TcpState::Closing},
+      {"F2", TcpState::FinWait2},    {"CW", TcpState::CloseWait},   {"CG", TcpState::Closing},
       {"LA", TcpState::LastAck},     {"TW", TcpState::TimeWait}};
   return name == "=" ? same : kNames.at(name);
 }
@@ -130,27 +158,37 @@ class StateSegmentTable : public TcpTester, public ::testing::WithParamInterface
     const std::uint32_t rcv_nxt = their(has_peer_fin ? 1 : 0);
     switch (state) {
       case TcpState::Closed:
-      case TcpState::Listen: return {7000, 7000, rcv_nxt};
+      case TcpState::Listen:
+        return {7000, 7000, rcv_nxt};
       case TcpState::SynSent:
-      case TcpState::SynReceived: return {iss(), our(0), rcv_nxt};
+      case TcpState::SynReceived:
+        return {iss(), our(0), rcv_nxt};
       case TcpState::Established:
-      case TcpState::CloseWait: return {our(0), our(0), rcv_nxt};
+      case TcpState::CloseWait:
+        return {our(0), our(0), rcv_nxt};
       case TcpState::FinWait1:
       case TcpState::Closing:
-      case TcpState::LastAck: return {our(0), our(1), rcv_nxt};
+      case TcpState::LastAck:
+        return {our(0), our(1), rcv_nxt};
       case TcpState::FinWait2:
-      case TcpState::TimeWait: return {our(1), our(1), rcv_nxt};
+      case TcpState::TimeWait:
+        return {our(1), our(1), rcv_nxt};
     }
     return {};
   }
 
   [[nodiscard]] std::uint32_t seq_at(Position position, const Before& tcb) const {
     switch (position) {
-      case Position::Old: return tcb.rcv_nxt - 1;
-      case Position::Exact: return tcb.rcv_nxt;
-      case Position::Next: return tcb.rcv_nxt + 1;
-      case Position::Last: return announced_edge() - 1;
-      case Position::Beyond: return announced_edge();
+      case Position::Old:
+        return tcb.rcv_nxt - 1;
+      case Position::Exact:
+        return tcb.rcv_nxt;
+      case Position::Next:
+        return tcb.rcv_nxt + 1;
+      case Position::Last:
+        return announced_edge() - 1;
+      case Position::Beyond:
+        return announced_edge();
     }
     return 0;
   }
@@ -161,18 +199,30 @@ class StateSegmentTable : public TcpTester, public ::testing::WithParamInterface
     const bool is_early = state == TcpState::SynReceived || state == TcpState::SynSent;
     SegmentBuilder seg = segment().seq(seq);
     switch (kind) {
-      case 0: return seg.syn().mss(1460);
-      case 1: return seg.syn().ack(tcb.snd_nxt).mss(1460);
-      case 2: return seg.ack(tcb.snd_nxt);
-      case 3: return seg.ack(tcb.snd_una);
-      case 4: return seg.ack(tcb.snd_nxt + 1);
-      case 5: return seg.ack(is_early ? tcb.snd_nxt : tcb.snd_una).payload("data");
-      case 6: return seg.payload("data");
-      case 7: return seg.ack(tcb.snd_una).fin();
-      case 8: return seg.ack(tcb.snd_nxt).fin();
-      case 9: return seg.rst();
-      case 10: return seg.rst().ack(tcb.snd_nxt);
-      default: return seg;
+      case 0:
+        return seg.syn().mss(1460);
+      case 1:
+        return seg.syn().ack(tcb.snd_nxt).mss(1460);
+      case 2:
+        return seg.ack(tcb.snd_nxt);
+      case 3:
+        return seg.ack(tcb.snd_una);
+      case 4:
+        return seg.ack(tcb.snd_nxt + 1);
+      case 5:
+        return seg.ack(is_early ? tcb.snd_nxt : tcb.snd_una).payload("data");
+      case 6:
+        return seg.payload("data");
+      case 7:
+        return seg.ack(tcb.snd_una).fin();
+      case 8:
+        return seg.ack(tcb.snd_nxt).fin();
+      case 9:
+        return seg.rst();
+      case 10:
+        return seg.rst().ack(tcb.snd_nxt);
+      default:
+        return seg;
     }
   }
 
@@ -225,7 +275,8 @@ class StateSegmentTable : public TcpTester, public ::testing::WithParamInterface
   }
 };
 
-TEST_P(StateSegmentTable, R_9293_3_10_7_4_SEQ_R_9293_3_10_7_4_NOACK_R_9293_3_5_2_RSTSYNC_AnswersAndMovesAsTheRfcSays) {
+TEST_P(StateSegmentTable,
+       R_9293_3_10_7_4_SEQ_R_9293_3_10_7_4_NOACK_R_9293_3_5_2_RSTSYNC_AnswersAndMovesAsTheRfcSays) {
   const StateTable& table = tables()[GetParam()];
   for (std::size_t kind = 0; kind < kKinds.size(); ++kind) {
     for (std::size_t position = 0; position < kPositionNames.size(); ++position) {

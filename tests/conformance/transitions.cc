@@ -82,9 +82,9 @@ TEST_F(Transitions, R_9293_3_10_6_STATUS_EveryLegalMoveIsMadeAndNoOther) {
     bring_to(TcpState::TimeWait, Opening::Passive);
     send(segment().syn().seq(their(100000)).mss(1460));
   });
-  for (const TcpState state : {TcpState::Established, TcpState::FinWait1, TcpState::FinWait2,
-                               TcpState::CloseWait, TcpState::Closing, TcpState::LastAck,
-                               TcpState::TimeWait}) {
+  for (const TcpState state :
+       {TcpState::Established, TcpState::FinWait1, TcpState::FinWait2, TcpState::CloseWait,
+        TcpState::Closing, TcpState::LastAck, TcpState::TimeWait}) {
     live("RST in a synchronized state", [this, state] {
       bring_to(state, Opening::Active);
       const bool has_peer_fin = state == TcpState::CloseWait || state == TcpState::Closing ||

@@ -147,6 +147,9 @@ void HostPair::check(const std::vector<std::uint8_t>& octets, const PacketMeta& 
   if (const auto fault = find_fault(octets, meta, options_.mtu_octets)) {
     ADD_FAILURE() << *fault << ": " << wire::format_packet(octets);
   }
+  if (const auto fault = invariants_.observe(octets)) {
+    ADD_FAILURE() << *fault << ": " << wire::format_packet(octets);
+  }
   if (options_.check_with_libtins) expect_same_meaning_in_libtins(octets, meta.checksum);
 }
 

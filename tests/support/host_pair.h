@@ -15,6 +15,7 @@
 #include "runnel/stack.h"
 #include "runnel/tcp_listener.h"
 #include "runnel/tcp_socket.h"
+#include "tests/support/flow_invariants.h"
 #include "tests/support/state_recorder.h"
 
 namespace runnel::test {
@@ -75,8 +76,8 @@ struct Host {
 //
 //    client ──poll_transmit──▶ check ─▶ trace ─▶ filter ─▶ loss, delay ──receive──▶ server
 //
-// Every packet is checked as it leaves: header and transport checksums, the MTU, DF on TCP. A test
-// that fails gets the last packets printed in one line each.
+// Every packet is checked as it leaves: header and transport checksums, the MTU, DF on TCP, and
+// what FlowInvariants demands. A test that fails gets the last packets printed, a line each.
 class HostPair {
  public:
   // Sees a packet before the link does; may rewrite it; false drops it.
@@ -144,6 +145,7 @@ class HostPair {
   std::unique_ptr<Host> client_;
   std::unique_ptr<Host> server_;
   SeededRandom link_random_;
+  FlowInvariants invariants_;
   Instant now_{std::chrono::seconds(1)};
   Filter filter_;
   bool link_up_ = true;

@@ -86,8 +86,7 @@ TcpState TcpTester::state() const {
   if (stack_->syn_received_count() > 0) return TcpState::SynReceived;
   // Established, but not accepted yet; or closed by the application and still lingering.
   const auto& changes = states_->changes();
-  if (!changes.empty() && stack_->connection_count() > 0 &&
-      changes.back().to != TcpState::Closed) {
+  if (!changes.empty() && stack_->connection_count() > 0 && changes.back().to != TcpState::Closed) {
     return changes.back().to;
   }
   if (listener_.is_set() && stack_->local_endpoint(listener_)) return TcpState::Listen;

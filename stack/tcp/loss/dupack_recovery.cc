@@ -8,6 +8,9 @@ namespace {
 
 constexpr std::uint32_t kDuplicateAckThreshold = 3;  // RFC 5681 section 3.2
 
+// `recover` follows SND.UNA at this distance, lest it come to lie in front of it by wrapping.
+constexpr std::uint32_t kRecoverDistance = 1U << 30U;
+
 }  // namespace
 
 DupackRecovery::Finding DupackRecovery::on_new_ack(SeqNum ack, std::uint32_t acked_octets,
@@ -18,6 +21,7 @@ DupackRecovery::Finding DupackRecovery::on_new_ack(SeqNum ack, std::uint32_t ack
 
   if (phase_ == Phase::Open) {
     departed_octets_ = 0;
+    if (recover_ < ack - kRecoverDistance) recover_ = ack - kRecoverDistance;
     return Finding::Nothing;
   }
   if (recover_ <= ack) {
@@ -32,7 +36,8 @@ DupackRecovery::Finding DupackRecovery::on_new_ack(SeqNum ack, std::uint32_t ack
   // Of what was acknowledged, one segment was the retransmission; the others had left the network
   // before, and their duplicate ACKs were counted then.
   ++partial_acks_;
-  departed_octets_ -= std::min(departed_octets_, acked_octets - std::min(acked_octets, smss));
+  departed_octets_ -=
+      std::min(departed_octets_, acked_octets >= smss ? acked_octets - smss : acked_octets);
   lost_ = {ack, min(ack + smss, recover_)};
   must_retransmit_ = true;
   return Finding::PartialAck;
@@ -40,18 +45,20 @@ DupackRecovery::Finding DupackRecovery::on_new_ack(SeqNum ack, std::uint32_t ack
 
 DupackRecovery::Finding DupackRecovery::on_duplicate_ack(SeqNum una, SeqNum nxt,
                                                          std::uint32_t smss) noexcept {
-  ++duplicate_acks_;
-  const std::uint32_t outstanding = distance(una, nxt);
   if (phase_ == Phase::Timeout) return Finding::Nothing;
-  // No more can have left than was sent, less the segment that is missing: forged duplicates
-  // permit nothing beyond that.
+  if (duplicate_acks_ == 0) countable_ = nxt;
+  ++duplicate_acks_;
+  // No more can have left than had been sent when the first duplicate came, less the segment that
+  // is missing: forged duplicates permit nothing beyond that, whatever is sent meanwhile.
+  const std::uint32_t outstanding = flight_before_duplicates(una);
   const std::uint32_t most = outstanding - std::min(outstanding, smss);
-  departed_octets_ = std::min(departed_octets_ + smss, most);
-
-  if (phase_ == Phase::FastRecovery || duplicate_acks_ != kDuplicateAckThreshold) {
-    return Finding::Nothing;
+  const bool is_limited_transmit = phase_ == Phase::Open && duplicate_acks_ < kDuplicateAckThreshold;
+  const bool is_loss = phase_ == Phase::Open && duplicate_acks_ == kDuplicateAckThreshold &&
+                       recover_ < una;  // RFC 6582 section 3.2, step 2
+  if (is_limited_transmit || is_loss || phase_ == Phase::FastRecovery) {
+    departed_octets_ = std::min(departed_octets_ + smss, most);
   }
-  if (una < recover_) return Finding::Nothing;  // RFC 6582 section 3.2, step 2
+  if (!is_loss) return Finding::Nothing;
 
   phase_ = Phase::FastRecovery;
   recover_ = nxt;

@@ -43,7 +43,7 @@ class DupackRecovery {
     Recovered,   // everything that was in flight when recovery began is acknowledged
   };
 
-  explicit DupackRecovery(SeqNum iss) noexcept : recover_(iss + 1), lost_{iss, iss} {}
+  explicit DupackRecovery(SeqNum iss) noexcept : countable_(iss), recover_(iss), lost_{iss, iss} {}
 
   // The cumulative ACK moved to `ack` by `acked_octets`.
   [[nodiscard]] Finding on_new_ack(SeqNum ack, std::uint32_t acked_octets,
@@ -66,6 +66,12 @@ class DupackRecovery {
   // Octets that are believed to be in the network. REQUIRES: una <= nxt.
   [[nodiscard]] std::uint32_t in_flight(SeqNum una, SeqNum nxt) const noexcept;
 
+  // FlightSize when the first of the present duplicate ACKs arrived: without what limited transmit
+  // has sent since (RFC 5681 section 3.2, step 2).
+  [[nodiscard]] std::uint32_t flight_before_duplicates(SeqNum una) const noexcept {
+    return una < countable_ ? distance(una, countable_) : 0;
+  }
+
   [[nodiscard]] Phase phase() const noexcept { return phase_; }
   // True once in each fast recovery, at its first partial ACK: the only one that restarts the
   // retransmission timer (the "impatient" variant of RFC 6582 section 4).
@@ -77,7 +83,8 @@ class DupackRecovery {
   std::uint32_t duplicate_acks_ = 0;
   std::uint32_t partial_acks_ = 0;
   std::uint32_t departed_octets_ = 0;  // left the network, by duplicate ACKs
-  SeqNum recover_;                     // one behind RFC 6582's `recover`
+  SeqNum countable_;  // SND.NXT at the first duplicate ACK: what duplicates can stand for
+  SeqNum recover_;    // one behind RFC 6582's `recover`
   SeqRange lost_;
 };
 

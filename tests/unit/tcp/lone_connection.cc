@@ -105,8 +105,20 @@ Segment LoneConnection::text(std::uint32_t their_offset, std::string_view octets
   return seg;
 }
 
-void LoneConnection::arrive(Segment seg) {
+// As core does: the text lies in a block, which the connection may keep.
+void LoneConnection::arrive_without_answer(Segment seg) {
+  seg.header_seq = seg.seq;
+  if (!seg.text.empty() && !seg.block) {
+    seg.block = pool.acquire(std::max(seg.text.size(), options.receive_block_octets));
+    ASSERT_TRUE(seg.block) << "no memory for a packet";
+    std::copy(seg.text.begin(), seg.text.end(), seg.block->data());
+    seg.text = Bytes(seg.block->data(), seg.text.size());
+  }
   tcp.segment_arrives(seg, now);
+}
+
+void LoneConnection::arrive(const Segment& seg) {
+  arrive_without_answer(seg);
   pump();
 }
 

@@ -68,6 +68,8 @@ struct LoneConnectionOptions {
   std::uint16_t peer_window = 65535;
   std::optional<std::uint8_t> peer_scale;
   std::optional<std::uint16_t> peer_mss = 1460;
+  // The least size of the block in which a segment arrives; the smallest that fits it unless set.
+  std::size_t receive_block_octets = 0;
 };
 
 // Theory of operation. A call to the connection is followed by pump(), which polls everything that
@@ -94,8 +96,8 @@ class LoneConnection {
   // A segment in the middle of the connection: SEQ their(n), ACK our(m), with options.peer_window.
   [[nodiscard]] Segment segment(std::uint32_t their_offset, std::uint32_t our_offset) const;
   [[nodiscard]] Segment text(std::uint32_t their_offset, std::string_view octets) const;
-  void arrive(Segment seg);
-  void arrive_without_answer(Segment seg) { tcp.segment_arrives(seg, now); }
+  void arrive(const Segment& seg);
+  void arrive_without_answer(Segment seg);
   void ack(std::uint32_t our_offset) { arrive(segment(read_offset, our_offset)); }
 
   // --- Time ---
