@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -40,20 +41,20 @@ class Pipe {
     socket_.on(events::drain, [this] { send(); });
     socket_.on(events::readable, [this] { receive(); });
     socket_.on(events::end, [this] { receive(); });
-    socket_.on(events::error, [this](std::error_code error) { fail(error, remote_.to_string()); });
+    socket_.on(events::error, [this](std::error_code error) { fail(remote_.to_string(), error); });
     socket_.on(events::close, [this] { driver_.stop(); });
   }
 
   // Ends both directions at once, with RST.
   void interrupt() {
-    fail(std::make_error_code(std::errc::interrupted), remote_.to_string());
+    fail("interrupted");
     (void)socket_.abort();
     driver_.stop();
   }
 
   // Throws what went wrong, if anything did.
   void check() const {
-    if (error_) throw std::system_error(error_, what_);
+    if (!failure_.empty()) throw std::runtime_error(failure_);
   }
 
  private:
@@ -82,7 +83,7 @@ class Pipe {
       close_when_both_ended();
     } else if (errno != EINTR && errno != EAGAIN) {
       has_input_ended_ = true;
-      fail({errno, std::generic_category()}, "standard input");
+      fail("standard input", {errno, std::generic_category()});
       (void)socket_.abort();
     }
   }
@@ -111,7 +112,7 @@ class Pipe {
     const ssize_t count = ::write(STDOUT_FILENO, octets.data(), piece);
     if (count >= 0) return socket_.consume(static_cast<std::size_t>(count)).has_value();
     if (errno == EINTR || errno == EAGAIN) return true;
-    fail({errno, std::generic_category()}, "standard output");
+    fail("standard output", {errno, std::generic_category()});
     (void)socket_.abort();
     return false;
   }
@@ -120,10 +121,9 @@ class Pipe {
     if (has_input_ended_ && has_peer_ended_) (void)socket_.close();
   }
 
-  void fail(std::error_code error, std::string what) {
-    if (error_) return;  // the first cause is the one to tell
-    error_ = error;
-    what_ = std::move(what);
+  void fail(const std::string& what, std::error_code error) { fail(what + ": " + error.message()); }
+  void fail(std::string failure) {
+    if (failure_.empty()) failure_ = std::move(failure);  // the first cause is the one to tell
   }
 
   tun::Driver& driver_;
@@ -135,8 +135,7 @@ class Pipe {
   Bytes outgoing_;  // the part of buffer_ that has not been written
   bool has_input_ended_ = false;
   bool has_peer_ended_ = false;
-  std::error_code error_;
-  std::string what_;
+  std::string failure_;
 };
 
 }  // namespace

@@ -51,6 +51,9 @@ Host::Host(const LinkOptions& options)
   if (const Result<void> added = stack_.add_address(options.address); !added) {
     throw std::system_error(added.error(), options.address.to_string());
   }
+  // What the application asks for before the loop runs happens now, and not at the time line's
+  // origin.
+  stack_.advance(tun::monotonic_now());
   if (!options.capture_path.empty()) flush_capture_regularly();
 }
 

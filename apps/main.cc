@@ -1,5 +1,7 @@
 // The `runnel` command.
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <exception>
@@ -33,9 +35,18 @@ int run(const runnel::apps::Command& command) {
       command);
 }
 
+// A standard stream that was closed by the caller must not become some other file that is opened
+// later.
+void keep_standard_descriptors() {
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor) {
+    if (::fcntl(descriptor, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) < 0) return;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_descriptors();
   ::signal(SIGPIPE, SIG_IGN);  // a reader of our output that has gone is an error, not our death
   try {
     return run(runnel::apps::parse_command_line(argc, argv));

@@ -69,6 +69,7 @@ class Pinger {
       const Instant now = tun::monotonic_now();
       if (now >= next_send) {
         if (has_sent_all()) break;
+        host_.stack().advance(now);
         send();
         next_send = std::max(next_send + command_.interval, now);
         if (has_sent_all()) next_send = now + kLastWait;

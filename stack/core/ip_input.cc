@@ -137,6 +137,10 @@ void Engine::echo_reply_arrives(const Arrival& arrival, const wire::Icmpv4View& 
 }
 
 void Engine::icmp_error_arrives(const Arrival& arrival, const wire::Icmpv4View& message) {
+  if (message.type() == wire::IcmpType::Redirect) {  // routes are the kernel's on the other side
+    counters_.drop(DropReason::IcmpUnhandled);
+    return;
+  }
   const auto error = ip::parse_icmp_error(arrival.packet, message, addresses_);
   if (!error) {
     counters_.drop(DropReason::IcmpBadQuote);

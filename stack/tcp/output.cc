@@ -146,6 +146,7 @@ Connection::Permission Connection::new_data_permission() {
   if (octets > tail) return {octets - tail, false};
   // ... unless the peer's window never was larger, or the override timer has run out.
   if (room <= octets) return {};
+  if (nagle_ && snd_.una < snd_.nxt) return {};
   const bool is_half_the_largest_window = octets >= std::max(1U, snd_.max_wnd / 2);
   if (is_half_the_largest_window || override_sws_) return {octets, false};
   return {};

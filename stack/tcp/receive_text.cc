@@ -77,7 +77,7 @@ bool Connection::make_room_for(const Segment& seg) {
   const std::size_t limit = 2 * config_->receive_buffer_octets;
   const auto has_room = [&] {
     return out_of_order_.charged_octets() < limit &&
-           environment_.pool.budget().stream_room_octets() >= seg.text.size();
+           environment_.pool.budget().receive_room_octets() >= seg.text.size();
   };
   while (is_in_order && !out_of_order_.empty() && !has_room()) {
     out_of_order_.drop_highest();

@@ -57,7 +57,7 @@ Result<std::size_t> Connection::write(Bytes data, Instant now) {
   if (state_ == State::Closed || state_ == State::TimeWait) return Errc::not_connected;
 
   const std::size_t room = writable_octets();
-  const std::size_t memory = environment_.pool.budget().stream_room_octets();
+  const std::size_t memory = environment_.pool.budget().send_room_octets();
   const std::size_t wanted = std::min({data.size(), room, memory});
   const bool was_idle = send_queue_.empty();
   const std::size_t taken = send_queue_.append(data.first(wanted), environment_.pool);

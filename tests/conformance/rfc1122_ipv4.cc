@@ -48,7 +48,7 @@ class Ipv4 : public TcpTester {
 TEST_F(Ipv4, R_1122_3_2_1_1_VER_OtherVersionsAreDropped) {
   for (const std::uint8_t version : {std::uint8_t{0}, std::uint8_t{5}, std::uint8_t{6}}) {
     auto packet = echo(8);
-    packet[0] = static_cast<std::uint8_t>(version << 4U | 5U);
+    packet[0] = static_cast<std::uint8_t>(unsigned{version} << 4U | 5U);
     fix_header_checksum(packet);
     send_packet(packet);
   }

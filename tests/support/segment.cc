@@ -27,9 +27,9 @@ std::vector<std::uint8_t> SegmentBuilder::build() const {
     tcp[12] = static_cast<std::uint8_t>((header_octets / 4) << 4U | (tcp[12] & 0x0fU));
   }
   if (data_offset_) {
-    tcp[12] = static_cast<std::uint8_t>((*data_offset_ << 4U) | (tcp[12] & 0x0fU));
+    tcp[12] = static_cast<std::uint8_t>((unsigned{*data_offset_} << 4U) | (tcp[12] & 0x0fU));
   }
-  tcp[12] = static_cast<std::uint8_t>(tcp[12] | (reserved_ << 1U));
+  tcp[12] = static_cast<std::uint8_t>(tcp[12] | (unsigned{reserved_} << 1U));
   std::copy(payload_.begin(), payload_.end(),
             tcp.begin() + static_cast<std::ptrdiff_t>(header_octets));
   auto sum = wire::pseudo_header_sum(from_.address, to_.address, wire::kProtocolTcp, tcp.size());

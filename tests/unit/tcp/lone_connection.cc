@@ -108,6 +108,7 @@ Segment LoneConnection::text(std::uint32_t their_offset, std::string_view octets
 // As core does: the text lies in a block, which the connection may keep.
 void LoneConnection::arrive_without_answer(Segment seg) {
   seg.header_seq = seg.seq;
+  seg.had_syn = seg.flags.syn;
   if (!seg.text.empty() && !seg.block) {
     seg.block = pool.acquire(std::max(seg.text.size(), options.receive_block_octets));
     ASSERT_TRUE(seg.block) << "no memory for a packet";
@@ -120,6 +121,13 @@ void LoneConnection::arrive_without_answer(Segment seg) {
 void LoneConnection::arrive(const Segment& seg) {
   arrive_without_answer(seg);
   pump();
+}
+
+void LoneConnection::ack_everything() {
+  for (int rounds = 0; tcp.snd().una < tcp.snd().nxt; ++rounds) {
+    ASSERT_LT(rounds, 100'000);
+    ack(distance(SeqNum{our(0)}, tcp.snd().nxt));
+  }
 }
 
 // --- Time ----------------------------------------------------------------------------------------

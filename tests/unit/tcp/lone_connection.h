@@ -99,6 +99,7 @@ class LoneConnection {
   void arrive(const Segment& seg);
   void arrive_without_answer(Segment seg);
   void ack(std::uint32_t our_offset) { arrive(segment(read_offset, our_offset)); }
+  void ack_everything();  // and what is sent for that, and so on
 
   // --- Time ---
   void advance(Duration duration);
