@@ -137,7 +137,8 @@ void EventDispatcher::review_now(ConnectionId id) {
   // Everything was read when peek() has neither octets nor the prospect of more.
   const auto front = stack_.peek(id);
   const bool has_unread = front && !front->empty();
-  if (state->has_peer_ended && front && !has_unread && !state->is_end_emitted) {
+  if (state->has_peer_ended && !state->has_failed && front && !has_unread &&
+      !state->is_end_emitted) {
     state->is_end_emitted = true;
     state->emitter.emit<EndEvent::Function>(EmittedEvent::End);
     if (!state->is_half_open_allowed) (void)stack_.close(id);

@@ -120,6 +120,7 @@ Result<std::size_t> TcpSocket::write(Bytes octets) {
 }
 Result<void> TcpSocket::shutdown_write() {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
+  if (dispatcher_->is_ending(id_)) return Errc::broken_pipe;
   return dispatcher_->stack().shutdown_write(id_);
 }
 Result<void> TcpSocket::close() {

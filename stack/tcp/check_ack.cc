@@ -17,7 +17,7 @@ Connection::Verdict Connection::check_ack(const Segment& seg, Instant now) {
   }
   // Acknowledges what was never sent, or is older than any window of ours (RFC 5961 section 5.2):
   // the segment is not from our peer, or not of this connection. Never silent for data.
-  const bool is_too_new = snd_.nxt < seg.ack;
+  const bool is_too_new = snd_.nxt + (is_probing_ ? 1U : 0U) < seg.ack;
   const bool is_too_old = seg.ack < snd_.una - snd_.max_wnd;
   if (is_too_new || is_too_old) {
     drop(DropReason::TcpUnacceptableAck);
@@ -29,6 +29,10 @@ Connection::Verdict Connection::check_ack(const Segment& seg, Instant now) {
     return Verdict::Discard;
   }
 
+  if (snd_.nxt < seg.ack) {  // the probe's octet was taken after all
+    snd_.nxt = seg.ack;
+    is_probing_ = false;
+  }
   const bool is_duplicate = is_duplicate_ack(seg);
   if (snd_.wnd == 0) unanswered_since_ = kNever;  // the peer lives, its window is closed
   update_send_window(seg, now);
@@ -59,10 +63,9 @@ Connection::Verdict Connection::check_ack_syn_received(const Segment& seg, Insta
   return Verdict::Continue;
 }
 
-// RFC 5681 section 2: outstanding data, nothing in the segment, nothing new in ACK or window. What
-// answers a probe of a closed window says nothing about loss.
+// RFC 5681 section 2: outstanding data, nothing in the segment, nothing new in ACK or window.
 bool Connection::is_duplicate_ack(const Segment& seg) const noexcept {
-  return snd_.una < snd_.nxt && !is_probing_ && seg.ack == snd_.una && seg.len() == 0 &&
+  return snd_.una < snd_.nxt && seg.ack == snd_.una && seg.len() == 0 &&
          (std::uint32_t{seg.window} << snd_.scale) == snd_.wnd;
 }
 
@@ -89,7 +92,6 @@ void Connection::process_new_ack(const Segment& seg, Instant now) {
   unanswered_since_ = kNever;
   persist_back_off_ = 0;
   if (snd_.una == snd_.nxt) {  // RFC 6298 (5.2)
-    is_probing_ = false;
     timers_.cancel(TimerKind::Retransmission);
   } else if (was_open || finding != DupackRecovery::Finding::PartialAck ||
              recovery_.is_first_partial_ack()) {  // RFC 6298 (5.3), RFC 6582 section 3.2 step 3
@@ -138,10 +140,14 @@ void Connection::begin_loss_recovery(std::uint32_t in_flight_before, Instant now
 }
 
 // SND.WND follows the segments in the order in which they were sent, not in which they came.
+// DEVIATES: RFC 9293 tells the order by SND.WL1 and SND.WL2 alone. A retransmission has an old SEQ
+// and yet, with an ACK above SND.UNA, is newer than all before it; Linux takes its window too.
 void Connection::update_send_window(const Segment& seg, Instant now) {
   if (seg.ack < snd_.una) return;
   const SeqNum sent_at = seg.header_seq;
-  if (!(snd_.wl1 < sent_at || (snd_.wl1 == sent_at && snd_.wl2 <= seg.ack))) return;
+  const bool is_newer = snd_.una < seg.ack || snd_.wl1 < sent_at ||
+                        (snd_.wl1 == sent_at && snd_.wl2 <= seg.ack);
+  if (!is_newer) return;
   const bool was_closed = snd_.wnd == 0;
   snd_.wnd = std::uint32_t{seg.window} << snd_.scale;
   snd_.max_wnd = std::max(snd_.max_wnd, snd_.wnd);
@@ -151,9 +157,6 @@ void Connection::update_send_window(const Segment& seg, Instant now) {
   timers_.cancel(TimerKind::Persist);
   persist_back_off_ = 0;
   probe_now_ = false;
-  // A probe octet that was not taken goes out again with all that follows it.
-  if (was_closed && is_probing_ && seg.ack == snd_.una) snd_.nxt = snd_.una;
-  is_probing_ = false;
   if (was_closed && snd_.una < snd_.nxt) arm_retransmission(now);
 }
 

@@ -201,7 +201,6 @@ class Connection {
     bool fin = false;
   };
   [[nodiscard]] Permission new_data_permission();
-  [[nodiscard]] SeqNum bare_segment_seq() const noexcept;
   [[nodiscard]] std::uint32_t usable_window() const noexcept;
   [[nodiscard]] std::uint32_t cwnd_room() const noexcept;
   [[nodiscard]] std::uint32_t maximum_text_octets() const noexcept;
@@ -282,7 +281,7 @@ class Connection {
 
   // Sending.
   bool probe_now_ = false;     // the persist timer asks for a probe
-  bool is_probing_ = false;    // the one octet in flight is a probe's
+  bool is_probing_ = false;    // the octet at SND.NXT was sent as a probe: an ACK may cover it
   bool override_sws_ = false;  // ... or for less than silly-window avoidance would send
   bool keepalive_probe_now_ = false;
   bool is_cwnd_limited_ = false;  // the last segment not sent was held back by cwnd alone

@@ -32,16 +32,8 @@ bool Connection::poll_transmit(TxFrame& frame, Instant now) {
       break;
   }
   if (!ack_now_ || state_ == State::SynSent) return false;
-  (void)emit(frame, bare_segment_seq(), {.ack = true}, 0, {});
+  (void)emit(frame, snd_.nxt, {.ack = true}, 0, {});
   return true;
-}
-
-// Where a segment without text stands. A window probe in flight leaves SND.NXT right of the peer's
-// closed window: there ACK and RST would be dropped as unacceptable, and two ends with closed
-// windows would never hear of each other's progress again.
-// DEVIATES: RFC 9293 has SND.NXT here too; Linux's probes do not count as sent, so its una is ours.
-SeqNum Connection::bare_segment_seq() const noexcept {
-  return is_probing_ ? snd_.una : snd_.nxt;
 }
 
 // --- Retransmission ------------------------------------------------------------------------------
@@ -91,6 +83,7 @@ bool Connection::transmit_new(TxFrame& frame, Instant now) {
   flags.psh = permission.octets > 0 && seq + permission.octets == data_end();
   snd_.nxt = seq + emit(frame, seq, flags, permission.octets, {});
   override_sws_ = false;
+  is_probing_ = false;
   last_sent_ = now;
   payload_moved(now);
   if (!rtt_sent_at_ && !recovery_.lost()) {
@@ -164,7 +157,7 @@ void Connection::restart_congestion_window_if_idle(Instant now) {
 // Nothing in flight, so no ACK will come by itself, and the window keeps data here: the persist
 // timer takes over (RFC 9293 section 3.8.6.1), or the override of silly-window avoidance.
 void Connection::arm_persist_if_blocked(Instant now) {
-  if (snd_.una < snd_.nxt && !is_probing_) return;
+  if (snd_.una < snd_.nxt) return;
   if (timers_.is_set(TimerKind::Persist) || probe_now_) return;
   const Duration wait = usable_window() > 0 ? config_->sws_override : persist_interval();
   timers_.set(TimerKind::Persist, now + wait);
@@ -179,12 +172,13 @@ Duration Connection::persist_interval() const noexcept {
 bool Connection::transmit_probe(TxFrame& frame, Instant now) {
   if (probe_now_) {
     probe_now_ = false;
-    if (unsent() > 0 || is_probing_) {
-      // One octet of the data that waits, or FIN, though the window has no room for it.
+    if (unsent() > 0) {
+      // One octet of the data that waits, or FIN, though the window has no room for it. It does not
+      // count as sent: a peer whose window is closed accepts an acknowledgment of ours only at its
+      // RCV.NXT, and while both windows are closed nothing would move again.
       is_probing_ = true;
       const bool fin = data_una() == data_end();
-      snd_.nxt = snd_.una + 1;
-      (void)emit(frame, snd_.una, {.fin = fin, .ack = true}, fin ? 0U : 1U, {});
+      (void)emit(frame, snd_.nxt, {.fin = fin, .ack = true}, fin ? 0U : 1U, {});
       ++environment_.counters.tcp_zero_window_probes;
       rtt_sent_at_.reset();
       timers_.set(TimerKind::Persist, now + persist_interval());

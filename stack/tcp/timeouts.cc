@@ -81,8 +81,8 @@ bool Connection::give_up_if_unanswered(Duration limit, Instant now) {
 // --- Persist -------------------------------------------------------------------------------------
 
 void Connection::persist_timeout(Instant now) {
-  if (unsent() == 0 && !is_probing_) return;
-  if (usable_window() > 0 && !is_probing_) {
+  if (unsent() == 0) return;
+  if (usable_window() > 0) {
     override_sws_ = true;
     return;
   }

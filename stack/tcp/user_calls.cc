@@ -37,7 +37,8 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
   }
   smss_ = open.smss_octets;
   congestion_ = AnyCongestionControl(
-      smss_, initial_window_segments(config_->initial_window_segments, open.syn_ack_retransmissions));
+      smss_,
+      initial_window_segments(config_->initial_window_segments, open.syn_ack_retransmissions));
   recovery_ = DupackRecovery(open.iss);
   if (open.syn_ack_sent_at) {
     rtt_sent_at_ = open.syn_ack_sent_at;
@@ -76,8 +77,8 @@ Result<std::size_t> Connection::write(Bytes data, Instant now) {
 Result<Bytes> Connection::peek() const {
   if (!receive_queue_.empty()) return receive_queue_.front();
   if (is_given_up_) return Errc::broken_pipe;
+  if (error_) return error_;  // before the end: what was flushed must not look like a whole stream
   if (is_fin_received_) return Bytes{};
-  if (error_) return error_;
   if (state_ == State::Closed) return Errc::not_connected;
   return Errc::would_block;
 }
@@ -162,7 +163,7 @@ void Connection::abort(Instant now) {
     case State::FinWait1:
     case State::FinWait2:
     case State::CloseWait:
-      environment_.segments.send(tuple_, reset_at(tuple_, bare_segment_seq()));
+      environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
       break;
     case State::Closed:
     case State::Listen:

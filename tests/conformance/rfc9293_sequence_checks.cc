@@ -249,6 +249,16 @@ TEST_F(SequenceChecks, R_9293_MUST_12_TheEndAndTheResetAreToldApart) {
   EXPECT_EQ(read_error(), Errc::connection_reset);
 }
 
+TEST_F(SequenceChecks, R_9293_MUST_12_AResetBehindTheFinIsNoCleanEndWhenOctetsWereLost) {
+  bring_to(TcpState::Established);
+  send(ack_segment(0, 0).payload("never read").fin());
+  EXPECT_EQ(name_of(state()), "CLOSE-WAIT");
+  send(segment().rst().seq(their(11)));
+  const std::string text = read_all();  // flushed, or still there; but not the end of the stream
+  EXPECT_TRUE(text.empty() || text == "never read");
+  EXPECT_EQ(read_error(), Errc::connection_reset);
+}
+
 // --- Third: security and compartment ---
 
 TEST_F(SequenceChecks, R_9293_3_10_7_4_SEC_ASecurityOptionOfIpIsIgnored) {

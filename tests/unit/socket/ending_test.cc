@@ -16,6 +16,34 @@ TEST_F(SocketEvents, ClosingInsideOfItsOwnDataFunction) {
   EXPECT_FALSE(server_.is_open());
 }
 
+TEST_F(SocketEvents, ClosingInsideOfItsOwnDataFunctionIsTheEndOfWriting) {
+  establish();
+  server_.on(events::data, [this](Bytes) {
+    EXPECT_TRUE(server_.write(as_bytes("the answer")));
+    EXPECT_TRUE(server_.close());
+    EXPECT_EQ(server_.write(as_bytes("and more")).error(), Errc::broken_pipe);
+    EXPECT_EQ(server_.shutdown_write().error(), Errc::broken_pipe);
+  });
+  note_everything(client_, "client");
+  EXPECT_TRUE(client_.write(as_bytes("x")));
+  pair_.run_for(1s);
+  EXPECT_THAT(log_of("client"), ElementsAre("data the answer", "end", "close"));
+}
+
+TEST_F(SocketEvents, AResetOfAPausedReaderIsNoEnd) {
+  establish();
+  note_everything(server_, "server");
+  server_.pause();
+  EXPECT_TRUE(client_.write(as_bytes("unread")));
+  EXPECT_TRUE(client_.shutdown_write());
+  pair_.run_for(100ms);
+  EXPECT_TRUE(server_.write(as_bytes("for nobody")));
+  EXPECT_TRUE(client_.close());
+  pair_.run_for(1s);
+  EXPECT_THAT(log_of("server"),
+              ElementsAre("error " + make_error_code(Errc::connection_reset).message(), "close"));
+}
+
 TEST_F(SocketEvents, AbortingInsideOfItsOwnDataFunction) {
   establish();
   note_everything(server_, "server");

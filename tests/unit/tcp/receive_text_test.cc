@@ -51,7 +51,8 @@ TEST(ReceiveMemory, AFinBehindTextThatWasDroppedIsNotReached) {
   host.establish();
   const std::size_t ballast = host.budget.receive_room_octets() - 100;
   ASSERT_TRUE(host.budget.try_charge(ballast));
-  Segment last = host.text(0, LoneConnection::pattern(0, 1000));
+  const std::string text = LoneConnection::pattern(0, 1000);
+  Segment last = host.text(0, text);
   last.flags.fin = true;
   host.arrive(last);
   EXPECT_EQ(host.tcp.state(), State::Established);
@@ -60,7 +61,7 @@ TEST(ReceiveMemory, AFinBehindTextThatWasDroppedIsNotReached) {
   host.budget.release(ballast);
   host.arrive(last);
   EXPECT_EQ(host.tcp.state(), State::CloseWait);
-  EXPECT_EQ(host.read_all(), LoneConnection::pattern(0, 1000));
+  EXPECT_EQ(host.read_all(), text);
 }
 
 // --- Out of order --------------------------------------------------------------------------------
@@ -89,8 +90,7 @@ TEST(OutOfOrderMemory, OctetsBeyondAGapGiveWayToTheOnesThatFillIt) {
   for (std::uint32_t at = 1000; at < 40'000; at += 1000) {
     host.arrive(host.text(at, LoneConnection::pattern(at, 1000)));
   }
-  ASSERT_LT(host.budget.receive_room_octets(), 1000U);
-  ASSERT_GT(host.budget.limit_octets() - host.budget.used_octets(), 2100U);
+  ASSERT_LT(host.tcp.info().out_of_order_octets, 39'000U);
   host.arrive(host.text(0, LoneConnection::pattern(0, 1000)));
   const std::string received = host.read_all();
   EXPECT_GE(received.size(), 1000U);

@@ -1,6 +1,8 @@
 // RFC 5681 section 3.2, RFC 6582 and RFC 3042, seen through the octets in flight.
 #include "stack/tcp/loss/dupack_recovery.h"
 
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "runnel/random.h"
@@ -211,32 +213,34 @@ TEST(DupackRecovery, PermitsWhatTheInflatedWindowOfRfc6582Permits) {
     Sender sender(static_cast<std::uint32_t>(random.next()));
     const auto segments = static_cast<std::uint32_t>(8 + random.below(40));
     sender.send_segments(segments);
-    const SeqNum recover = sender.nxt;
-    const std::uint32_t ssthresh = segments / 2 * kSmss;
-    auto duplicates_left = static_cast<std::int64_t>(segments) - 1;
-    sender.duplicate_acks(3);
-    duplicates_left -= 3;
-    sender.retransmit_all();
-    // RFC 6582 section 3.2: the window minus everything between SND.UNA and SND.NXT.
-    std::int64_t cwnd = ssthresh + 3 * kSmss;
-    while (sender.una < recover) {
-      const std::int64_t flight = distance(sender.una, sender.nxt);
-      ASSERT_EQ(std::int64_t{ssthresh} - sender.in_flight(), cwnd - flight) << "run " << run;
-      if (random.below(3) > 0 && duplicates_left > 0) {
-        --duplicates_left;
-        sender.duplicate_ack();
-        cwnd += kSmss;
-      } else {
-        // Not more than has left the network by the duplicate ACKs and the retransmission.
-        const std::uint32_t gone = segments - static_cast<std::uint32_t>(duplicates_left);
-        const std::uint32_t still = distance(sender.segment(gone), sender.nxt) / kSmss;
-        const std::uint32_t most = distance(sender.una, sender.nxt) / kSmss - still;
-        const auto count = static_cast<std::uint32_t>(1 + random.below(std::max(most, 1U)));
-        if (sender.ack_segments(count) == Finding::Recovered) break;
-        sender.retransmit_all();
-        cwnd += kSmss - std::int64_t{count} * kSmss;
-      }
+    std::vector<std::uint32_t> holes = {0};  // what is lost, and one in four of the others
+    for (std::uint32_t i = 1; i < segments; ++i) {
+      if (random.below(4) == 0 && segments - holes.size() > 4) holes.push_back(i);
     }
+    holes.push_back(segments);
+
+    // RFC 6582 section 3.2: what may be sent is cwnd less everything from SND.UNA to SND.NXT.
+    const std::uint32_t ssthresh = segments / 2 * kSmss;
+    std::int64_t cwnd = ssthresh;
+    const auto compare = [&] {
+      const std::int64_t permitted = cwnd - distance(sender.una, sender.nxt);
+      ASSERT_EQ(std::int64_t{ssthresh} - sender.in_flight(), permitted) << "run " << run;
+    };
+    for (std::size_t arrived = 1; arrived <= segments - (holes.size() - 1); ++arrived) {
+      sender.duplicate_ack();
+      cwnd += kSmss;
+      if (arrived < 3) continue;
+      sender.retransmit_all();
+      compare();
+    }
+    for (std::size_t i = 1; i + 1 < holes.size(); ++i) {
+      const std::uint32_t count = holes[i] - holes[i - 1];
+      ASSERT_EQ(sender.ack_segments(count), Finding::PartialAck);
+      sender.retransmit_all();
+      cwnd += kSmss - std::int64_t{count} * kSmss;
+      compare();
+    }
+    EXPECT_EQ(sender.ack_octets(distance(sender.una, sender.nxt)), Finding::Recovered);
   }
 }
 

@@ -1,0 +1,188 @@
+#include "stack/base/slot_map.h"
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "runnel/random.h"
+
+namespace runnel::base {
+namespace {
+
+// Cannot be copied or moved, and counts how many there are.
+class Counting {
+ public:
+  Counting(int& alive, int value) : alive_(alive), value_(value) { ++alive_; }
+  Counting(const Counting&) = delete;
+  Counting& operator=(const Counting&) = delete;
+  ~Counting() { --alive_; }
+  [[nodiscard]] int value() const { return value_; }
+
+ private:
+  int& alive_;
+  int value_;
+};
+
+class SlotMapOfCounting : public ::testing::Test {
+ protected:
+  SlotMap<Counting>::Key create(int value) {
+    return slots_.create(
+        [&](void* storage, const auto&) { new (storage) Counting(alive_, value); });
+  }
+
+  int alive_ = 0;
+  SlotMap<Counting> slots_;
+};
+
+TEST_F(SlotMapOfCounting, BeginsEmpty) {
+  EXPECT_EQ(slots_.size(), 0U);
+  EXPECT_EQ(slots_.find(0, 0), nullptr);
+  EXPECT_EQ(slots_.find(0, 1), nullptr);
+  EXPECT_EQ(slots_.find(UINT32_MAX, 0), nullptr);
+}
+
+TEST_F(SlotMapOfCounting, FindsAnObjectByItsWholeKeyOnly) {
+  const auto key = create(5);
+  ASSERT_NE(slots_.find(key.index, key.generation), nullptr);
+  EXPECT_EQ(slots_.find(key.index, key.generation)->value(), 5);
+  EXPECT_EQ(slots_.find(key.index, key.generation + 1), nullptr);
+  EXPECT_EQ(slots_.find(key.index, key.generation - 1), nullptr);
+  EXPECT_EQ(slots_.find(key.index + 1, key.generation), nullptr);
+  EXPECT_EQ(slots_.at(key.index).value(), 5);
+  EXPECT_EQ(slots_.key_at(key.index).generation, key.generation);
+}
+
+TEST_F(SlotMapOfCounting, AKeyOfAnObjectThatIsGoneFindsNothingNotEvenItsSuccessor) {
+  auto key = create(0);
+  for (int i = 1; i < 1000; ++i) {
+    slots_.erase(key.index);
+    EXPECT_EQ(slots_.find(key.index, key.generation), nullptr);
+    const auto next = create(i);
+    EXPECT_EQ(next.index, key.index) << "the slot is used again";
+    EXPECT_NE(next.generation, key.generation);
+    EXPECT_EQ(slots_.find(key.index, key.generation), nullptr);
+    EXPECT_EQ(slots_.find(next.index, next.generation)->value(), i);
+    key = next;
+  }
+  EXPECT_EQ(slots_.size(), 1U);
+  EXPECT_EQ(alive_, 1);
+}
+
+TEST_F(SlotMapOfCounting, GenerationsBeginAboveZeroSoThatAnEmptyHandleFindsNothing) {
+  EXPECT_GT(create(1).generation, 0U);
+}
+
+TEST_F(SlotMapOfCounting, ObjectsNeverMove) {
+  const auto first = create(-1);
+  const Counting* const address = slots_.find(first.index, first.generation);
+  std::vector<const Counting*> addresses;
+  std::vector<SlotMap<Counting>::Key> keys;
+  for (int i = 0; i < 10'000; ++i) {
+    keys.push_back(create(i));
+    addresses.push_back(&slots_.at(keys.back().index));
+  }
+  EXPECT_EQ(&slots_.at(first.index), address);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    ASSERT_EQ(slots_.find(keys[i].index, keys[i].generation), addresses[i]);
+    ASSERT_EQ(addresses[i]->value(), static_cast<int>(i));
+  }
+}
+
+TEST_F(SlotMapOfCounting, ErasingRunsTheDestructorAtOnce) {
+  const auto one = create(1);
+  create(2);
+  EXPECT_EQ(alive_, 2);
+  slots_.erase(one.index);
+  EXPECT_EQ(alive_, 1);
+}
+
+TEST_F(SlotMapOfCounting, ClearingRunsEveryDestructorAndLeavesItUsable) {
+  std::vector<SlotMap<Counting>::Key> keys;
+  for (int i = 0; i < 200; ++i) keys.push_back(create(i));
+  slots_.erase(keys[100].index);
+  slots_.clear();
+  EXPECT_EQ(alive_, 0);
+  EXPECT_EQ(slots_.size(), 0U);
+  for (const auto& key : keys) EXPECT_EQ(slots_.find(key.index, key.generation), nullptr);
+  EXPECT_EQ(slots_.at(create(7).index).value(), 7);
+}
+
+TEST(SlotMap, ItsOwnEndRunsTheDestructors) {
+  int alive = 0;
+  {
+    SlotMap<Counting> slots;
+    for (int i = 0; i < 100; ++i) {
+      slots.create([&](void* storage, const auto&) { new (storage) Counting(alive, i); });
+    }
+    slots.erase(50);
+    EXPECT_EQ(alive, 99);
+  }
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(SlotMap, TellsAnObjectItsKeyWhileItIsMade) {
+  struct Named {
+    SlotMap<int>::Key key;
+  };
+  SlotMap<Named> slots;
+  for (int i = 0; i < 100; ++i) {
+    const auto key = slots.create([](void* storage, const auto& k) {
+      new (storage) Named{{k.index, k.generation}};
+    });
+    EXPECT_EQ(slots.at(key.index).key.index, key.index);
+    EXPECT_EQ(slots.at(key.index).key.generation, key.generation);
+  }
+}
+
+TEST(SlotMap, AlignsItsObjects) {
+  struct alignas(64) Aligned {
+    char octet = 0;
+  };
+  SlotMap<Aligned> slots;
+  for (int i = 0; i < 100; ++i) {
+    const auto key = slots.create([](void* storage, const auto&) { new (storage) Aligned; });
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&slots.at(key.index)) % 64, 0U);
+  }
+}
+
+TEST(SlotMap, BehavesAsAMapByKey) {
+  SeededRandom random(3);
+  SlotMap<std::string> slots;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::string> model;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> gone;
+  for (int step = 0; step < 20'000; ++step) {
+    if (model.empty() || random.below(100) < 51) {
+      const std::string text = "a text too long to be kept inside " + std::to_string(step);
+      const auto key =
+          slots.create([&](void* storage, const auto&) { new (storage) std::string(text); });
+      ASSERT_TRUE(model.emplace(std::pair{key.index, key.generation}, text).second);
+      ASSERT_FALSE(gone.contains({key.index, key.generation}));
+    } else {
+      auto victim = model.begin();
+      std::advance(victim, static_cast<std::ptrdiff_t>(random.below(model.size())));
+      slots.erase(victim->first.first);
+      gone.insert(victim->first);
+      model.erase(victim);
+    }
+    ASSERT_EQ(slots.size(), model.size());
+  }
+  for (const auto& [key, text] : model) {
+    ASSERT_NE(slots.find(key.first, key.second), nullptr);
+    EXPECT_EQ(*slots.find(key.first, key.second), text);
+  }
+  for (const auto& [index, generation] : gone) EXPECT_EQ(slots.find(index, generation), nullptr);
+
+  std::size_t visited = 0;
+  slots.for_each([&](std::uint32_t index, std::string& text) {
+    ++visited;
+    EXPECT_EQ(model.at({index, slots.key_at(index).generation}), text);
+  });
+  EXPECT_EQ(visited, model.size());
+}
+
+}  // namespace
+}  // namespace runnel::base
