@@ -27,7 +27,7 @@ std::unique_ptr<tun::CapturingDevice> make_capture(tun::Device& device, const Li
     };
   }
   return std::make_unique<tun::CapturingDevice>(device, options.capture_path, std::move(watcher),
-                                                tun::monotonic_now);
+                                                tun::wall_clock_now);
 }
 
 Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {

@@ -24,9 +24,12 @@ class PortAllocator {
     const std::uint32_t range = std::uint32_t{last_} - first_ + 1U;
     const std::uint64_t offset = hash(offset_key_, local, remote);
     std::uint32_t& counter = counters_[hash(counter_key_, local, remote) % counters_.size()];
+    const std::uint64_t start = (offset >> 1U) + counter;  // cannot wrap
     for (std::uint32_t tries = 0; tries < range; ++tries) {
-      const auto port = static_cast<std::uint16_t>(first_ + (offset + counter++) % range);
-      if (is_free(port)) return port;
+      const auto port = static_cast<std::uint16_t>(first_ + (start + tries) % range);
+      if (!is_free(port)) continue;
+      counter += tries + 1;
+      return port;
     }
     return std::nullopt;
   }

@@ -145,8 +145,8 @@ void Connection::begin_loss_recovery(std::uint32_t in_flight_before, Instant now
 void Connection::update_send_window(const Segment& seg, Instant now) {
   if (seg.ack < snd_.una) return;
   const SeqNum sent_at = seg.header_seq;
-  const bool is_newer = snd_.una < seg.ack || snd_.wl1 < sent_at ||
-                        (snd_.wl1 == sent_at && snd_.wl2 <= seg.ack);
+  const bool is_newer =
+      snd_.una < seg.ack || snd_.wl1 < sent_at || (snd_.wl1 == sent_at && snd_.wl2 <= seg.ack);
   if (!is_newer) return;
   const bool was_closed = snd_.wnd == 0;
   snd_.wnd = std::uint32_t{seg.window} << snd_.scale;

@@ -52,10 +52,10 @@ void Connection::report(EventKind kind, std::error_code error) {
   environment_.events.push({kind, id_, {}, error});
 }
 
-void Connection::report_once(EventKind kind) {
+void Connection::report_once(EventKind kind, std::error_code error) {
   if ((pending_events_ & bit_of(kind)) != 0) return;
   pending_events_ = static_cast<std::uint16_t>(pending_events_ | bit_of(kind));
-  report(kind);
+  report(kind, error);
 }
 
 void Connection::memory_is_available() {

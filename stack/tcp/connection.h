@@ -140,7 +140,8 @@ class Connection {
   void enter_closed(std::error_code error, Instant now);
   void enter_time_wait(Instant now);
   void report(EventKind kind, std::error_code error = {});
-  void report_once(EventKind kind);  // unless one of this kind waits to be fetched
+  // The same, unless one of this kind waits to be fetched.
+  void report_once(EventKind kind, std::error_code error = {});
   void drop(DropReason reason) const noexcept { environment_.counters.drop(reason); }
   [[nodiscard]] static constexpr std::uint16_t bit_of(EventKind kind) noexcept {
     return static_cast<std::uint16_t>(1U << static_cast<unsigned>(kind));

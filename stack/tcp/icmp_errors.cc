@@ -28,6 +28,9 @@ void Connection::icmp_error_arrives(wire::IcmpType type, std::uint8_t code,
     const std::uint16_t mtu = std::max(next_hop_mtu, kMinimumPathMtu);
     if (mtu < kIpv4HeaderOctets + kTcpHeaderOctets + smss_) {
       smss_ = offered_mss(mtu);
+      if (send_queue_.begin_offset() == 0) {  // the initial window is counted in segments
+        congestion_ = AnyCongestionControl(smss_, config_->initial_window_segments);
+      }
       recovery_.on_timeout(snd_.una, snd_.nxt);  // what was too large is lost: send it again
     }
     return;
@@ -42,7 +45,7 @@ void Connection::icmp_error_arrives(wire::IcmpType type, std::uint8_t code,
     return;
   }
   soft_error_ = error;
-  report(EventKind::SoftError, error);
+  report_once(EventKind::SoftError, error);
 }
 
 }  // namespace runnel::tcp

@@ -200,10 +200,15 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
                                std::uint32_t text_octets, const wire::TcpOptions& options) {
   frame.clear();
   if (text_octets > 0) {
-    const std::size_t got = send_queue_.gather(offset_of(seq), text_octets, frame);
+    std::size_t got = send_queue_.gather(offset_of(seq), text_octets, frame);
     assert(got > 0);
-    // A frame holds only so many slices. FIN and PSH belong to the last octet.
-    if (got < text_octets) flags.fin = flags.psh = false;
+    if (got < text_octets) {          // a frame holds only so many slices
+      flags.fin = flags.psh = false;  // these belong to the last octet
+      if (got > smss_ && got % smss_ != 0) {
+        frame.clear();
+        got = send_queue_.gather(offset_of(seq), got - got % smss_, frame);
+      }
+    }
   }
   wire::TcpHeader header = header_for(tuple_);
   header.seq = seq;

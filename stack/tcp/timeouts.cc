@@ -46,7 +46,7 @@ void Connection::retransmission_timeout(Instant now) {
   ++environment_.counters.tcp_retransmission_timeouts;
   ++retransmissions_;
   if (retransmissions_ == config_->r1_retransmissions) {  // R1: the application hears of it
-    report(EventKind::SoftError, Errc::timed_out);
+    report_once(EventKind::SoftError, Errc::timed_out);
   }
   rtt_.back_off();  // (5.5)
   rtt_sent_at_.reset();

@@ -104,21 +104,16 @@ Result<void> Connection::shutdown_write(Instant now) {
   if (is_fin_queued_) return Errc::broken_pipe;
   switch (state_) {
     case State::SynSent:  // FIN follows the data that is queued, once the SYN is acknowledged
-      is_fin_queued_ = true;
-      return {};
-    case State::SynReceived:
-      is_fin_queued_ = true;
-      // With data to send first, the close waits for ESTABLISHED.
+      break;
+    case State::SynReceived:  // with data to send first, the close waits for ESTABLISHED
       if (send_queue_.empty()) set_state(State::FinWait1, now);
-      return {};
+      break;
     case State::Established:
-      is_fin_queued_ = true;
       set_state(State::FinWait1, now);
-      return {};
+      break;
     case State::CloseWait:
-      is_fin_queued_ = true;
       set_state(State::LastAck, now);
-      return {};
+      break;
     case State::Closed:
     case State::Listen:
     case State::FinWait1:
@@ -126,9 +121,11 @@ Result<void> Connection::shutdown_write(Instant now) {
     case State::Closing:
     case State::LastAck:
     case State::TimeWait:
-      break;
+      return Errc::not_connected;
   }
-  return Errc::not_connected;
+  is_fin_queued_ = true;
+  restart_user_timeout(now);
+  return {};
 }
 
 void Connection::close(Instant now) {

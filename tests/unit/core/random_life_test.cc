@@ -102,7 +102,7 @@ HostPairOptions random_link(std::uint64_t seed) {
 }
 
 TEST(RandomLife, StreamsArePrefixesAndNothingIsLeft) {
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 46; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     HostPair pair(random_link(seed));
     SeededRandom dice(seed);
