@@ -86,7 +86,7 @@ bool Connection::transmit_new(TxFrame& frame, Instant now) {
   is_probing_ = false;
   last_sent_ = now;
   payload_moved(now);
-  if (!rtt_sent_at_ && !recovery_.lost()) {
+  if (!rtt_sent_at_) {
     rtt_sent_at_ = now;
     rtt_end_ = snd_.nxt;
   }

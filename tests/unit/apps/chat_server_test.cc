@@ -209,7 +209,6 @@ TEST_F(ChatServerTest, AllWhoAreSlowAtOnceAreDroppedWithoutRecursion) {
     slow.push_back(enter("slow" + std::to_string(i)));
     slow.back()->socket().pause();
   }
-  ConnectOptions options;
   for (int i = 0; i < 3000; ++i) ann->send(std::string(1000, 'x') + "\n");
   EXPECT_TRUE(pair_.run_until([&] { return server_.connection_count() == 1; }, 5min));
   settle();

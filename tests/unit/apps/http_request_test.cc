@@ -141,6 +141,21 @@ TEST(HttpRequest, AShortHeaderIsReadFromALongRowOfThem) {
   EXPECT_EQ(outcome.used, 27U);
 }
 
+TEST(HttpRequest, AnyChangedOctetIsReadOrRefusedAndNeverMore) {
+  const std::string header =
+      "POST /a%20b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\n";
+  for (std::size_t at = 0; at < header.size(); ++at) {
+    for (unsigned value = 0; value < 256; ++value) {
+      std::string changed = header;
+      changed[at] = static_cast<char>(value);
+      HttpRequest request;
+      const ParseOutcome outcome = parse_request(changed, request);
+      EXPECT_LE(outcome.used, changed.size());
+      EXPECT_EQ(outcome.refusal != 0, outcome.status == ParseStatus::Refused);
+    }
+  }
+}
+
 TEST(DecodePath, TakesThePathOfOriginAndAbsoluteForm) {
   EXPECT_THAT(decode_path("/"), Optional(std::string("/")));
   EXPECT_THAT(decode_path("/a/b.txt?x=/../&y#z"), Optional(std::string("/a/b.txt")));

@@ -355,6 +355,21 @@ TEST_F(HttpServerTest, StoppingFinishesTheResponseThatIsUnderWay) {
   EXPECT_TRUE(pair_.run_until([&] { return stopped; }));
 }
 
+TEST_F(HttpServerTest, NoiseIsAnsweredWithAnErrorOrNotAtAll) {
+  serve_files();
+  SeededRandom random(7);
+  for (int round = 0; round < 100; ++round) {
+    std::string noise = round % 2 == 0 ? std::string() : get("/a.txt").substr(0, random.below(30));
+    for (std::uint64_t left = 1 + random.below(3000); left > 0; --left) {
+      noise.push_back(static_cast<char>(random.below(256)));
+    }
+    const std::string response = answer(noise);
+    if (!response.empty()) EXPECT_THAT(response, StartsWith("HTTP/1.1 4")) << round;
+  }
+  EXPECT_EQ(server_->connection_count(), 0U);
+  EXPECT_EQ(content_of(answer(get("/a.txt"))), "0123456789") << "and goes on";
+}
+
 class HttpBulkTest : public HttpServerTest {
  protected:
   HttpBulkTest() : HttpServerTest(bulk()) {}
