@@ -70,14 +70,11 @@ bool Connection::is_duplicate_ack(const Segment& seg) const noexcept {
 }
 
 void Connection::process_new_ack(const Segment& seg, Instant now) {
-  const std::uint32_t in_flight_before = in_flight();
   const std::uint32_t acked = distance(snd_.una, seg.ack);
-  const bool was_open = recovery_.phase() == DupackRecovery::Phase::Open;
-
   AckEvent event;
   event.now = now;
   event.newly_acked_octets = acked;
-  event.in_flight_before_octets = in_flight_before;
+  event.in_flight_before_octets = in_flight();
   event.after_timeout = recovery_.phase() == DupackRecovery::Phase::Timeout;
   event.in_recovery = recovery_.phase() == DupackRecovery::Phase::FastRecovery;
   event.app_limited = !is_cwnd_limited_;
@@ -87,24 +84,31 @@ void Connection::process_new_ack(const Segment& seg, Instant now) {
   release_acknowledged(seg.ack);
   const DupackRecovery::Finding finding = recovery_.on_new_ack(seg.ack, acked, smss_);
   congestion_->on_ack(event);
-
-  retransmissions_ = 0;
-  unanswered_since_ = kNever;
-  persist_back_off_ = 0;
-  if (snd_.una == snd_.nxt) {  // RFC 6298 (5.2)
-    timers_.cancel(TimerKind::Retransmission);
-  } else if (was_open || finding != DupackRecovery::Finding::PartialAck ||
-             recovery_.is_first_partial_ack()) {  // RFC 6298 (5.3), RFC 6582 section 3.2 step 3
-    arm_retransmission(now);
-  }
-  timers_.cancel(TimerKind::UserTimeout);
-  restart_user_timeout(now);
+  restart_timers_after_new_ack(finding, now);
   if (wants_to_write_ && writable_octets() >= config_->send_buffer_octets / 2) {
     wants_to_write_ = false;
     report_once(EventKind::Writable);
   }
 }
 
+// The peer is alive and the path works: whatever counted towards giving up begins anew.
+void Connection::restart_timers_after_new_ack(DupackRecovery::Finding finding, Instant now) {
+  retransmissions_ = 0;
+  unanswered_since_ = kNever;
+  persist_back_off_ = 0;
+  // Of the partial ACKs of a recovery only the first restarts the timer (RFC 6582 section 4).
+  const bool is_later_partial_ack =
+      finding == DupackRecovery::Finding::PartialAck && !recovery_.is_first_partial_ack();
+  if (snd_.una == snd_.nxt) {
+    timers_.cancel(TimerKind::Retransmission);  // RFC 6298 (5.2)
+  } else if (!is_later_partial_ack) {
+    arm_retransmission(now);  // RFC 6298 (5.3)
+  }
+  timers_.cancel(TimerKind::UserTimeout);
+  restart_user_timeout(now);
+}
+
+// Gives up what is acknowledged.
 void Connection::release_acknowledged(SeqNum ack) noexcept {
   if (!is_syn_acked_) {
     is_syn_acked_ = true;

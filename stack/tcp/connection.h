@@ -171,12 +171,14 @@ class Connection {
   void process_duplicate_ack(Instant now);
   void update_send_window(const Segment& seg, Instant now);
   void begin_loss_recovery(std::uint32_t in_flight_before, Instant now);
-  // Gives up acknowledged octets; returns whether FIN was among them.
+  void restart_timers_after_new_ack(DupackRecovery::Finding finding, Instant now);
   void release_acknowledged(SeqNum ack) noexcept;
   [[nodiscard]] std::optional<Duration> take_rtt_sample(SeqNum ack, Instant now) noexcept;
   void advance_state_by_ack(Instant now);
 
   // --- receive_text.cc -------------------------------------------------------------------------
+  void note_fin(Segment& seg);
+  void accept_in_order(const Segment& seg, Instant now);
   void accept_out_of_order(const Segment& seg);
   [[nodiscard]] bool make_room_for(const Segment& seg);
   [[nodiscard]] std::uint64_t receive_offset_of(SeqNum seq) const noexcept;

@@ -23,14 +23,10 @@ void Connection::process_text(Segment& seg, Instant now) {
     case State::TimeWait:
       return;  // the peer has ended its stream: there is no text behind it
   }
-  if (seg.flags.fin && !peer_fin_) peer_fin_ = seg.end() - 1;
-  if (peer_fin_ && *peer_fin_ < seg.seq + static_cast<std::uint32_t>(seg.text.size())) {
-    drop(DropReason::TcpBeyondWindow);  // the stream ends at the FIN that was seen first
-    seg.text = seg.text.first(std::min<std::size_t>(
-        seg.text.size(), *peer_fin_ < seg.seq ? 0 : distance(seg.seq, *peer_fin_)));
-  }
-  if (rcv_.nxt < seg.seq && (!seg.text.empty() || seg.flags.fin)) {
-    acknowledge_now();  // a gap: tell the peer where (RFC 5681 section 4.2)
+  note_fin(seg);
+  const bool is_behind_gap = rcv_.nxt < seg.seq;
+  if (is_behind_gap && (!seg.text.empty() || seg.flags.fin)) {
+    acknowledge_now();  // tell the peer where the gap is (RFC 5681 section 4.2)
   }
   if (seg.text.empty()) return;
 
@@ -46,10 +42,23 @@ void Connection::process_text(Segment& seg, Instant now) {
     return;
   }
   payload_moved(now);
-  if (rcv_.nxt < seg.seq) {
+  if (is_behind_gap) {
     accept_out_of_order(seg);
-    return;
+  } else {
+    accept_in_order(seg, now);
   }
+}
+
+// Remembers where the peer's stream ends. Text behind the FIN that was seen first is not text.
+void Connection::note_fin(Segment& seg) {
+  if (seg.flags.fin && !peer_fin_) peer_fin_ = seg.end() - 1;
+  if (!peer_fin_ || seg.seq + static_cast<std::uint32_t>(seg.text.size()) <= *peer_fin_) return;
+  drop(DropReason::TcpBeyondWindow);
+  seg.text = seg.text.first(*peer_fin_ < seg.seq ? 0 : distance(seg.seq, *peer_fin_));
+}
+
+// Text at RCV.NXT, and what waited behind it.
+void Connection::accept_in_order(const Segment& seg, Instant now) {
   std::size_t octets = 0;
   if (out_of_order_.empty()) {
     octets = receive_queue_.keep(seg.slice());

@@ -108,7 +108,8 @@ class DeviceTest(InteropTest):
                           ("--address", "192.0.2.2/33"), ("--address", "2001:db8::2/64"),
                           ("--address", ""), ("--peer", "192.0.2"), ("--echo", "65536"),
                           ("--http", "-1"), ("--chat", "seven"), ("--mtu", "67"),
-                          ("--mtu", "70000"), ("--no-such-option",), ("superfluous",)):
+                          ("--mtu", "70000"), ("--peer", "198.51.100.1"), ("--tun", ""),
+                          ("--tun", "longer-than-15-octets"), ("--no-such-option",), ("superfluous",)):
             with self.subTest(arguments=arguments):
                 server = self.runnel("serve", *arguments)
                 self.assert_refused(server, status=2)

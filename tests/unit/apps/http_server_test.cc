@@ -364,7 +364,9 @@ TEST_F(HttpServerTest, NoiseIsAnsweredWithAnErrorOrNotAtAll) {
       noise.push_back(static_cast<char>(random.below(256)));
     }
     const std::string response = answer(noise);
-    if (!response.empty()) EXPECT_THAT(response, StartsWith("HTTP/1.1 4")) << round;
+    if (!response.empty()) {
+      EXPECT_THAT(response, StartsWith("HTTP/1.1 4")) << round;
+    }
   }
   EXPECT_EQ(server_->connection_count(), 0U);
   EXPECT_EQ(content_of(answer(get("/a.txt"))), "0123456789") << "and goes on";
