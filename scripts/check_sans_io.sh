@@ -10,6 +10,10 @@ export LC_ALL=C
 
 layers=(values base wire buffer timer ip tcp core socket)
 
+exceptions='(9exception|9bad_alloc|11logic_error|12length_error|12out_of_range|12domain_error|'
+exceptions+='13runtime_error|14overflow_error|16invalid_argument|17bad_function_call|'
+exceptions+='18bad_variant_access|19bad_optional_access|20bad_array_new_length)'
+
 # Extended regular expressions for whole symbol names, as the linker sees them.
 allowed=(
   # Octets and C strings.
@@ -34,8 +38,7 @@ allowed=(
   '_ZTVN10__cxxabiv1[0-9]+__[a-z_]+_type_infoE' __dynamic_cast
   '_ZNKSt9type_info(6before|7__equal|8__do|eq).*' _ZTISt9type_info
   # Standard exceptions: construct, destroy, throw, catch.
-  '_Z(T[VIS])St(9exception|9bad_alloc|11logic_error|12length_error|12out_of_range|12domain_error|13runtime_error|14overflow_error|16invalid_argument|17bad_function_call|18bad_variant_access|19bad_optional_access|20bad_array_new_length)'
-  '_ZNK?St(9exception|9bad_alloc|11logic_error|12length_error|12out_of_range|12domain_error|13runtime_error|14overflow_error|16invalid_argument|17bad_function_call|18bad_variant_access|19bad_optional_access|20bad_array_new_length)(C|D|4what).*'
+  "_Z(T[VIS]St$exceptions|NK?St$exceptions(C|D|4what).*)"
   # std::string; no stream has a name that begins so.
   '_ZNK?St7__cxx1112basic_stringIcSt11char_traitsIcESaIcEE.*'
   '_ZStplIcSt11char_traitsIcESaIcEENSt7__cxx1112basic_string.*'
@@ -46,7 +49,8 @@ allowed=(
   _ZNSt3_V216generic_categoryEv _ZNSt3_V215system_categoryEv
   # The parts of containers that are compiled into libstdc++.
   '_ZNKSt8__detail20_Prime_rehash_policy.*' '_ZNSt8__detail15_List_node_base.*'
-  '_ZSt(18_Rb_tree_increment|18_Rb_tree_decrement|28_Rb_tree_rebalance_for_erase|29_Rb_tree_insert_and_rebalance|20_Rb_tree_black_count).*'
+  '_ZSt(18_Rb_tree_increment|18_Rb_tree_decrement|20_Rb_tree_black_count).*'
+  '_ZSt(28_Rb_tree_rebalance_for_erase|29_Rb_tree_insert_and_rebalance).*'
   _ZSt11_Hash_bytesPKvmm
   # Numbers to and from text.
   '_ZSt8to_charsPc.*' '_ZSt10from_charsPKc.*'

@@ -25,7 +25,8 @@ CLEAN = {
     "stack/tcp/loss/rack.h": '#include "stack/tcp/tcb.h"\n',
     "stack/core/engine.h": '#include "stack/tcp/tcb.h"\n#include "stack/ip/icmp.h"\n',
     "stack/core/engine.cc": '#include "runnel/stack.h"\n#include "stack/core/engine.h"\n',
-    "stack/socket/dispatcher.cc": '#include "runnel/tcp_socket.h"\n#include "stack/core/engine.h"\n',
+    "stack/socket/dispatcher.cc": '#include "runnel/tcp_socket.h"\n'
+                                  '#include "stack/core/engine.h"\n',
     "tun/include/runnel/driver.h": '#include "runnel/stack.h"\n#include <atomic>\n',
     "tun/driver.cc": '#include "runnel/driver.h"\n#include <sys/epoll.h>\n'
                      '#include "stack/wire/checksum.h"\n',
@@ -85,7 +86,8 @@ class CheckLayersTest(unittest.TestCase):
     def test_public_headers_and_values_stay_free_of_internals(self):
         self.assert_caught("stack/include/runnel/info.h", '#include "stack/base/list.h"', "values")
         self.assert_caught("stack/include/runnel/info.h", '#include "runnel/stack.h"', "API")
-        self.assert_caught("stack/include/runnel/sockets.h", '#include "stack/core/engine.h"', "API")
+        self.assert_caught("stack/include/runnel/sockets.h", '#include "stack/core/engine.h"',
+                           "API")
         self.assert_caught("tun/include/runnel/system.h", '#include "stack/wire/checksum.h"', "tun")
         self.assert_caught("stack/values/x.cc", '#include "stack/base/list.h"', "values")
         self.assert_caught("stack/values/x.cc", '#include "runnel/driver.h"', "tun API")
@@ -134,8 +136,8 @@ class CheckLayersTest(unittest.TestCase):
         self.assert_caught("stack/tcp/x.cc", '#include_next <cstdint>', "write #include")
 
     def test_comments_do_not_count_and_hide_nothing(self):
-        self.assertEqual(self.check({"stack/tcp/x.cc": '// #include <thread>\n/*\n#include "x"\n*/\n'}),
-                         [])
+        comment = '// #include <thread>\n/*\n#include "x"\n*/\n'
+        self.assertEqual(self.check({"stack/tcp/x.cc": comment}), [])
         hidden = 'const char* a = "/*";\n#include <thread>\nconst char* b = "*/";\n'
         self.assertEqual(len(self.check({"stack/tcp/x.cc": hidden})), 1)
 

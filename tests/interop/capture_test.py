@@ -16,7 +16,7 @@ def read_capture(path):
     at, packets = 24, []
     while at < len(data):
         seconds, nanoseconds, captured, length = struct.unpack_from("<IIII", data, at)
-        assert nanoseconds < 10**9 and captured == length <= snaplen, (nanoseconds, captured, length)
+        assert nanoseconds < 10**9 and captured == length <= snaplen, (captured, length)
         at += 16
         packets.append((seconds + nanoseconds * 1e-9, data[at:at + captured]))
         assert len(packets[-1][1]) == captured, "the file ends in the middle of a packet"

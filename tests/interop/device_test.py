@@ -109,7 +109,8 @@ class DeviceTest(InteropTest):
                           ("--address", ""), ("--peer", "192.0.2"), ("--echo", "65536"),
                           ("--http", "-1"), ("--chat", "seven"), ("--mtu", "67"),
                           ("--mtu", "70000"), ("--peer", "198.51.100.1"), ("--tun", ""),
-                          ("--tun", "longer-than-15-octets"), ("--no-such-option",), ("superfluous",)):
+                          ("--tun", "longer-than-15-octets"), ("--no-such-option",),
+                          ("superfluous",)):
             with self.subTest(arguments=arguments):
                 server = self.runnel("serve", *arguments)
                 self.assert_refused(server, status=2)
