@@ -84,6 +84,7 @@ void EventDispatcher::handle_connection_event(const Event& event, ConnectionStat
       state.is_over = true;
       review_now(event.connection);
       return;
+    case EventKind::Urgent:
     case EventKind::SoftError:  // for those who ask the stack itself
     case EventKind::Incoming:
       return;

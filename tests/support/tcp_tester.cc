@@ -34,6 +34,8 @@ std::string_view name_of_event(EventKind kind) noexcept {
       return "Ended";
     case EventKind::SoftError:
       return "SoftError";
+    case EventKind::Urgent:
+      return "Urgent";
     case EventKind::Timeout:
       return "Timeout";
     case EventKind::Error:

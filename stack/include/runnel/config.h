@@ -9,21 +9,62 @@
 
 namespace runnel {
 
-// Parameters of one TCP connection.
+// What an idle sender does with its congestion window.
+enum class IdleRestart : std::uint8_t {
+  Rfc5681,  // back to the restart window after one RTO without sending (section 4.1)
+  Rfc7661,  // keeps what was validated, for up to five minutes
+};
+
+// The upper bound of the initial congestion window.
+enum class InitialWindow : std::uint8_t {
+  Rfc6928,  // ten segments
+  Rfc3390,  // two to four, as RFC 5681 section 3.1 has it
+};
+
+// When segment sizes are probed (RFC 4821, RFC 8899) beside what ICMP reports.
+enum class MtuProbing : std::uint8_t {
+  Off,
+  BlackHole,  // from the moment that timeouts suggest that large segments vanish silently
+  Always,     // from the beginning, from `mtu_probe_base_octets` up
+};
+
+// Which octet the urgent pointer names.
+enum class UrgentPointer : std::uint8_t {
+  Rfc9293,  // the one behind the last urgent octet (RFC 6093)
+  Rfc1011,  // the last urgent octet, as BSD's descendants read it
+};
+
+// Parameters of one TCP connection. The defaults are the field's; rfc_profile() has the RFCs' own.
 struct TcpConfig {
-  // Buffers, in octets of payload. The receive buffer decides the largest window that is offered
-  // and with it the window scale of the SYN (RFC 7323 section 2.3).
+  // Buffers, in octets of payload. They begin at the first figure and grow to the second with what
+  // the path carries, as far as the stack's memory budget allows. The larger one decides the
+  // window scale of the SYN (RFC 7323 section 2.3). A maximum below the first figure means: fixed.
   std::size_t receive_buffer_octets = std::size_t{1} << 20U;
+  std::size_t receive_buffer_maximum_octets = std::size_t{32} << 20U;
   std::size_t send_buffer_octets = std::size_t{1} << 20U;
+  std::size_t send_buffer_maximum_octets = std::size_t{32} << 20U;
 
   // The smallest SMSS that is accepted from a peer's MSS option; a smaller one is raised to it.
   std::uint16_t minimum_mss_octets = 88;
+
+  // Options offered in a SYN, and agreed to in a SYN,ACK.
+  bool window_scaling = true;  // RFC 7323 section 2
+  bool timestamps = true;      // RFC 7323 section 3
+  bool sack = true;            // RFC 2018, with D-SACK (RFC 2883) and RACK-TLP (RFC 8985)
+
+  // What to do with a segment without timestamps when they were agreed upon.
+  // DEVIATES: RFC 7323 section 3.2 says that it should be dropped; Linux takes it, and some
+  // middleboxes strip the option.
+  bool accept_missing_timestamps = true;
 
   // Nagle's algorithm (RFC 9293 section 3.7.4).
   bool nagle = true;
 
   // RFC 9293 section 3.8.6.3 (at most 500 ms), as Linux's default.
   Duration delayed_ack = std::chrono::milliseconds(40);
+  // At the start, and after an idle time, so many segments are acknowledged at once, which lets the
+  // peer's slow start go on.
+  std::uint8_t quick_acks = 16;
   // RFC 9293 section 3.8.6.2.1, the sender's override timeout (0.1 to 1 s).
   Duration sws_override = std::chrono::milliseconds(200);
 
@@ -32,8 +73,12 @@ struct TcpConfig {
   Duration rto_minimum = std::chrono::milliseconds(200);
   Duration rto_maximum = std::chrono::seconds(60);
 
+  // Takes a congestion response back when the loss turns out to be none: F-RTO (RFC 5682), Eifel by
+  // timestamps (RFC 3522, RFC 4015) and D-SACK (RFC 3708).
+  bool undo_spurious_recovery = true;
+
   // R1 and R2 of RFC 9293 section 3.8.3: after R1 retransmissions the application hears of it,
-  // after R2 without an acknowledgment the connection is given up.
+  // after R2 without an acknowledgment the connection is given up. kForever: never.
   std::uint8_t r1_retransmissions = 3;
   Duration r2 = std::chrono::minutes(15);
   Duration r2_syn = std::chrono::minutes(3);
@@ -43,24 +88,72 @@ struct TcpConfig {
 
   // Gives up when sent octets stay unacknowledged for this long; zero means that R2 decides.
   Duration user_timeout{0};
+  // RFC 5482: tells the peer our user timeout, and follows the peer's unless `user_timeout` was
+  // set, within these limits.
+  bool user_timeout_option = false;
+  Duration user_timeout_advertised = std::chrono::minutes(5);
+  Duration user_timeout_lower_limit = std::chrono::seconds(100);
+  Duration user_timeout_upper_limit = std::chrono::hours(1);
 
   // RFC 9293 section 3.8.4: off by default, first probe after two hours.
   bool keepalive = false;
   Duration keepalive_idle = std::chrono::hours(2);
   Duration keepalive_interval = std::chrono::seconds(75);
   std::uint8_t keepalive_probes = 9;
+  // A probe carries one octet that was acknowledged before, for peers that answer nothing less.
+  bool keepalive_with_octet = false;
 
   // 2 MSL. DEVIATES: RFC 9293 has 4 minutes; 60 s is what Linux uses.
   Duration time_wait = std::chrono::seconds(60);
+  // TIME-WAIT ignores RST (fix F1 of RFC 1337).
+  bool time_wait_ignores_reset = false;
   // How long FIN-WAIT-2 is kept after the application has closed; RFC 9293 sets no limit.
   Duration fin_wait_2 = std::chrono::seconds(60);
 
   // Initial window in segments (RFC 6928).
   std::uint8_t initial_window_segments = 10;
+  InitialWindow initial_window = InitialWindow::Rfc6928;
+  IdleRestart idle_restart = IdleRestart::Rfc5681;
 
-  // IPv4 header fields of every segment (RFC 9293 section 3.9).
+  // ICMP soft errors and R1 are reported as SoftError events (RFC 9293 section 3.9.1.8).
+  bool soft_error_events = true;
+
+  // Urgent data stay in the stream (RFC 6093); out of line, the octet before the mark is taken out
+  // of it and read by itself.
+  bool urgent_inline = true;
+  UrgentPointer urgent_pointer = UrgentPointer::Rfc9293;
+
+  // Path MTU discovery. The floor is what a forged ICMP message can do at most.
+  // DEVIATES: RFC 1191 allows 68; 552 is what Linux uses.
+  std::uint16_t path_mtu_floor_octets = 552;
+  MtuProbing mtu_probing = MtuProbing::BlackHole;
+  std::uint16_t mtu_probe_base_octets = 1200;              // BASE_PLPMTU, RFC 8899 section 5.1.2
+  std::uint8_t mtu_probe_attempts = 3;                     // MAX_PROBES
+  Duration mtu_probe_timeout = std::chrono::seconds(15);   // PROBE_TIMER
+  Duration mtu_raise_interval = std::chrono::minutes(10);  // PMTU_RAISE_TIMER
+
+  // Begins with what earlier connections to the same host have measured (RFC 9040).
+  bool share_measurements = true;
+
+  // TCP Fast Open (RFC 7413): data in the SYN, which the peer's application may see twice. Off
+  // unless the application knows that its requests may be repeated.
+  bool fast_open = false;
+
+  // IPv4 header fields of every segment (RFC 9293 section 3.9). Applications should keep one
+  // DiffServ value for the life of a connection.
   std::uint8_t ttl = 64;
   std::uint8_t dscp = 0;
+};
+
+// The RFCs' own numbers where the defaults depart from them: minimum RTO 1 s, TIME-WAIT 4 minutes,
+// segments without the timestamps that were agreed upon are dropped, path MTU down to 68 octets.
+[[nodiscard]] TcpConfig rfc_profile() noexcept;
+
+// When a listener answers a SYN without keeping a record of it (RFC 4987 section 3.6).
+enum class SynCookies : std::uint8_t {
+  Never,
+  WhenFull,  // while its backlog of half-open connections is full
+  Always,
 };
 
 // Parameters of a stack.
@@ -91,6 +184,20 @@ struct Config {
   std::size_t reassembly_memory_octets = std::size_t{1} << 20U;
   std::size_t reassembly_fragments_per_datagram = 64;
   Duration reassembly_timeout = std::chrono::seconds(60);
+
+  SynCookies syn_cookies = SynCookies::WhenFull;
+  // Half-open connections above nine tenths of the backlog are given up this soon.
+  Duration syn_received_under_pressure = std::chrono::seconds(5);
+  // Fast Open requests of a listener of which the handshake is not complete.
+  std::size_t fast_open_pending = 256;
+
+  // What is remembered of hosts that connections went to (RFC 9040, RFC 7413, RFC 1191), and for
+  // how long.
+  std::size_t destination_cache_entries = 4096;
+  Duration destination_cache_age = std::chrono::minutes(10);
+
+  // The largest datagram that reassembly takes, EMTU_R of RFC 1122 section 3.3.2, in octets.
+  std::size_t reassembly_maximum_octets = 65535;
 
   // ICMP errors, RSTs without a connection, and challenge ACKs that may leave in a second;
   // a burst may be as large as one second's worth.

@@ -40,6 +40,22 @@ struct Counters {
   std::uint64_t tcp_challenge_acks = 0;
   std::uint64_t tcp_zero_window_probes = 0;
   std::uint64_t tcp_keepalive_probes = 0;
+  std::uint64_t tcp_tail_loss_probes = 0;
+  std::uint64_t tcp_lost_retransmissions = 0;
+  std::uint64_t tcp_spurious_recoveries = 0;  // congestion responses that were taken back
+  std::uint64_t tcp_dsacks_sent = 0;
+  std::uint64_t tcp_dsacks_received = 0;
+  std::uint64_t tcp_sack_reneges = 0;
+  std::uint64_t tcp_initial_window_losses = 0;  // connections that lost part of it (RFC 6928)
+  std::uint64_t tcp_syn_cookies_sent = 0;
+  std::uint64_t tcp_syn_cookies_accepted = 0;
+  std::uint64_t tcp_fast_opens_active = 0;   // data in our SYN were acknowledged
+  std::uint64_t tcp_fast_opens_passive = 0;  // data in a peer's SYN were accepted
+  std::uint64_t tcp_fast_opens_refused = 0;  // a peer's cookie was wrong, or too many were pending
+  std::uint64_t tcp_mtu_probes = 0;
+  std::uint64_t tcp_mtu_probes_lost = 0;
+  std::uint64_t tcp_mtu_black_holes = 0;
+  std::uint64_t tcp_persist_aborts = 0;  // shed under memory pressure (RFC 6429)
 
   std::array<std::uint64_t, kDropReasonCount> drops{};
 

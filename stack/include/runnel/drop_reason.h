@@ -31,6 +31,7 @@ namespace runnel {
   X(IcmpBadQuote, "an error that quotes no segment of ours")                                     \
   X(IcmpUnknownConnection, "an error that quotes a connection that is not there")                \
   X(IcmpBadSequence, "an error whose quoted sequence number is not in flight (RFC 5927)")        \
+  X(IcmpStaleMtu, "fragmentation needed for a size that nothing of ours has")                    \
   X(IcmpRateLimited, "an ICMP message of ours was withheld by the rate limit")                   \
   X(TcpTruncated, "shorter than a TCP header")                                                   \
   X(TcpBadDataOffset, "data offset below 5 words or beyond the segment")                         \
@@ -40,6 +41,9 @@ namespace runnel {
   X(TcpNoConnection, "no connection or listener: answered with RST unless it was one")           \
   X(TcpResetRateLimited, "a RST of ours was withheld by the rate limit")                         \
   X(TcpUnacceptableSequence, "outside the receive window")                                       \
+  X(TcpPaws, "an old timestamp (RFC 7323 section 5)")                                            \
+  X(TcpMissingTimestamp, "no timestamps although they were agreed upon")                         \
+  X(TcpBadSack, "a SACK block of octets that are not in flight")                                 \
   X(TcpUnacceptableAck, "acknowledges what was not sent or too old")                             \
   X(TcpResetOutOfWindow, "RST outside the receive window")                                       \
   X(TcpResetChallenged, "RST inside the window but not at RCV.NXT: challenge ACK")               \
@@ -49,6 +53,8 @@ namespace runnel {
   X(TcpNoSyn, "neither SYN, ACK nor RST for a listener or in SYN-SENT")                          \
   X(TcpNoAck, "no ACK bit in a synchronized state")                                              \
   X(TcpBacklogFull, "SYN while the listener's backlog is full")                                  \
+  X(TcpBadCookie, "an ACK for a listener that is no SYN cookie")                                 \
+  X(TcpHalfOpenShed, "a half-open connection made room for another")                             \
   X(TcpAcceptQueueFull, "handshake's last ACK while the accept queue is full")                   \
   X(TcpConnectionsFull, "the stack has as many connections as it may")                           \
   X(TcpBeyondWindow, "octets right of the window that was offered")                              \

@@ -15,6 +15,7 @@ enum class EventKind : std::uint8_t {
   Writable,   // a write that had fallen short would now succeed
   Ended,      // the peer's FIN was received: nothing follows what is in the receive queue
   SoftError,  // `error` was reported, and the connection goes on (RFC 9293 section 3.9.1.8)
+  Urgent,     // urgent octets are in the stream, or more of them (RFC 9293 section 3.8.5)
   Timeout,    // nothing moved for the inactivity timeout that the application set
   Error,      // `error` ended the connection; Closed follows
   Closed,     // the connection is over, always its last event and always sent once

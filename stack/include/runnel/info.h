@@ -11,6 +11,22 @@
 
 namespace runnel {
 
+// What loss recovery is doing (RFC 5681, RFC 6582, RFC 8985).
+enum class RecoveryPhase : std::uint8_t {
+  Open,      // nothing is known to be lost
+  Recovery,  // repairing what acknowledgments have shown to be lost
+  Timeout,   // repairing what a retransmission timeout declared lost
+};
+
+// The one timer that watches over what is in flight, or over a closed window.
+enum class RecoveryTimer : std::uint8_t {
+  None,
+  Retransmission,  // RFC 6298
+  TailLossProbe,   // RFC 8985 section 7
+  Reordering,      // RFC 8985 section 6.2
+  Persist,         // RFC 9293 section 3.8.6.1
+};
+
 struct TcpInfo {
   TcpState state = TcpState::Closed;
   Endpoint local;
@@ -20,6 +36,8 @@ struct TcpInfo {
   std::uint16_t receive_mss_octets = 0;  // what this side offered
   std::uint8_t send_window_scale = 0;
   std::uint8_t receive_window_scale = 0;
+  bool has_timestamps = false;  // agreed upon in the handshake
+  bool has_sack = false;
 
   std::uint64_t send_window_octets = 0;
   std::uint64_t receive_window_octets = 0;
@@ -38,10 +56,26 @@ struct TcpInfo {
   std::uint64_t segments_retransmitted = 0;
   std::uint32_t retransmission_timeouts = 0;
   std::uint32_t fast_retransmits = 0;
+  std::uint32_t tail_loss_probes = 0;
+  std::uint32_t spurious_recoveries = 0;  // congestion responses that were taken back
+  std::uint32_t duplicates_reported = 0;  // D-SACKs from the peer
+
+  RecoveryPhase recovery_phase = RecoveryPhase::Open;
+  RecoveryTimer recovery_timer = RecoveryTimer::None;
+  Duration minimum_rtt{0};        // windowed; zero before the first sample
+  Duration reordering_window{0};  // RACK.reo_wnd as last computed
+  std::uint64_t lost_octets = 0;  // declared lost and not yet sent again
+  std::uint64_t sacked_octets = 0;
 
   std::size_t send_queue_octets = 0;     // written and not acknowledged
   std::size_t receive_queue_octets = 0;  // received in order and not read
   std::size_t out_of_order_octets = 0;
+  std::size_t send_buffer_octets = 0;  // as large as they have grown
+  std::size_t receive_buffer_octets = 0;
+
+  std::uint16_t path_mtu_octets = 0;
+  Duration user_timeout{0};       // in force; zero: R2 decides
+  std::size_t urgent_octets = 0;  // unread octets up to the urgent mark
 };
 
 }  // namespace runnel

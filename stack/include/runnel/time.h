@@ -22,4 +22,7 @@ using Instant = Timeline::time_point;
 // The deadline of a timer that is not running.
 inline constexpr Instant kNever = Instant::max();
 
+// A timeout that never comes.
+inline constexpr Duration kForever = Duration::max();
+
 }  // namespace runnel
