@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Keeps the requirement ledger, tests/conformance/requirements.csv, and the tests together.
 
-A test states which requirements it proves by its name: TEST_F(TcpTester, R_9293_MUST_13_Text) proves
-row 9293-MUST-13. Every character of an id that is neither letter nor digit is written as `_`; up to
-four ids are joined as R_9293_MUST_1__R_9293_REC_1_Text; of ids that begin alike the longest counts.
+A test states which requirements it proves by its name: TEST_F(TcpTester, R_9293_MUST_13_Text)
+proves row 9293-MUST-13. Every character of an id that is neither letter nor digit is written as
+`_`; up to four ids are joined as R_9293_MUST_1__R_9293_REC_1_Text; of ids that begin alike the
+longest counts.
 
 Usage: check_requirements.py [--root DIR] MODE [options]
 

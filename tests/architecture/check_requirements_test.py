@@ -14,8 +14,8 @@ import check_requirements as ledger  # noqa: E402
 
 def row(requirement, level="MUST", phase="now", status="tested", tests="", note=""):
     return {"id": requirement, "rfc": requirement.split("-")[0], "section": "1", "level": level,
-            "layer": "tcp", "phase": phase, "requirement": "Does, or does not", "test_idea": "IN; OUT",
-            "status": status, "tests": tests, "note": note}
+            "layer": "tcp", "phase": phase, "requirement": "Does, or does not",
+            "test_idea": "IN; OUT", "status": status, "tests": tests, "note": note}
 
 
 # Suite.Name of what the sources of the clean ledger hold.
@@ -41,6 +41,10 @@ for argument in sys.argv:
     if argument.startswith("--gtest_output=xml:") and os.path.exists(os.path.join(here, "report")):
         shutil.copy(os.path.join(here, "report"), argument.split(":", 1)[1])
 """
+
+
+def page(table):
+    return f"# A\n{ledger.BEGIN}\n{table}{ledger.END}\n"
 
 
 def listing_of(tests):
@@ -75,7 +79,7 @@ class CheckRequirementsTest(unittest.TestCase):
         self.write("tests/conformance/a.cc", "".join(
             f"TEST_F({test.split('.')[0]},\n       {test.split('.')[1]}) {{\n}}\n"
             for test in sources))
-        self.write("README.md", f"# A\n{ledger.BEGIN}\n{readme or ledger.table(rows)}{ledger.END}\n")
+        self.write("README.md", page(readme or ledger.table(rows)))
         patch = mock.patch.object(ledger, "SEAL", ledger.seal_of(sealed or rows))
         patch.start()
         self.addCleanup(patch.stop)
@@ -280,7 +284,7 @@ class CheckRequirementsTest(unittest.TestCase):
         self.plant(readme="stale\n")
         ledger.write_readme(self.root, CLEAN)
         with open(os.path.join(self.root, "README.md"), encoding="utf-8") as file:
-            self.assertEqual(file.read(), f"# A\n{ledger.BEGIN}\n{ledger.table(CLEAN)}{ledger.END}\n")
+            self.assertEqual(file.read(), page(ledger.table(CLEAN)))
         self.assertEqual(ledger.check(self.root), [])
 
 

@@ -41,7 +41,7 @@ class IcmpHost : public TcpTester {
 
 // --- Errors about our segments ---
 
-TEST_F(IcmpErrors, R_9293_SHLD_26_R_1122_3_2_2_1_TCPPORT_R_5927_4_1_SYN_AHardErrorEndsAnAttempt) {
+TEST_F(IcmpErrors, R_9293_SHLD_26__R_1122_3_2_2_1_TCPPORT__R_5927_4_1_SYN_AHardErrorEndsAnAttempt) {
   for (const std::uint8_t code : {std::uint8_t{2}, std::uint8_t{3}}) {
     rebuild(Config{});
     connect();
@@ -58,7 +58,7 @@ TEST_F(IcmpErrors, R_9293_SHLD_26_R_1122_3_2_2_1_TCPPORT_R_5927_4_1_SYN_AHardErr
   }
 }
 
-TEST_F(IcmpErrors, R_9293_MUST_56_R_1122_3_2_2_1_HINT_ASoftErrorDoesNotEndAnAttempt) {
+TEST_F(IcmpErrors, R_9293_MUST_56__R_1122_3_2_2_1_HINT_ASoftErrorDoesNotEndAnAttempt) {
   for (const std::uint8_t code : {std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{5}}) {
     rebuild(Config{});
     connect();
@@ -80,7 +80,7 @@ TEST_F(IcmpErrors, R_9293_SHLD_25_ASoftErrorIsWhatATimeoutReports) {
 }
 
 TEST_F(IcmpErrors,
-       R_5927_5_2_SOFT_R_9293_SHLD_26_R_9293_MUST_54_InSynchronizedStatesEveryErrorIsSoft) {
+       R_5927_5_2_SOFT__R_9293_SHLD_26__R_9293_MUST_54_InSynchronizedStatesEveryErrorIsSoft) {
   for (const std::uint8_t code :
        {std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}, std::uint8_t{3}, std::uint8_t{5}}) {
     rebuild(Config{});
@@ -95,8 +95,9 @@ TEST_F(IcmpErrors,
   }
 }
 
-TEST_F(IcmpErrors,
-       R_9293_MUST_56_R_1122_3_2_2_4_TE_R_1122_3_2_2_5_PP_TimeExceededAndParameterProblemAreSoft) {
+TEST_F(
+    IcmpErrors,
+    R_9293_MUST_56__R_1122_3_2_2_4_TE__R_1122_3_2_2_5_PP_TimeExceededAndParameterProblemAreSoft) {
   for (const IcmpType type : {IcmpType::TimeExceeded, IcmpType::ParameterProblem}) {
     rebuild(Config{});
     bring_to(TcpState::Established);
@@ -121,7 +122,7 @@ TEST_F(IcmpErrors, R_5927_4_1_SEQ_OnlyWhatIsInFlightCanBeQuoted) {
   EXPECT_TRUE(take_event(EventKind::SoftError));
 }
 
-TEST_F(IcmpErrors, R_9293_MUST_55_R_6633_3_RX_R_5927_6_SQ_SourceQuenchIsIgnored) {
+TEST_F(IcmpErrors, R_9293_MUST_55__R_6633_3_RX__R_5927_6_SQ_SourceQuenchIsIgnored) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(14600));
   const std::uint64_t cwnd = info().congestion_window_octets;
@@ -130,7 +131,7 @@ TEST_F(IcmpErrors, R_9293_MUST_55_R_6633_3_RX_R_5927_6_SQ_SourceQuenchIsIgnored)
   EXPECT_TRUE(take_events().empty());
 }
 
-TEST_F(IcmpErrors, R_9293_MUST_54_R_5927_5_2_CROSS_OnlyTheQuotedConnectionHearsOfIt) {
+TEST_F(IcmpErrors, R_9293_MUST_54__R_5927_5_2_CROSS_OnlyTheQuotedConnectionHearsOfIt) {
   ConnectOptions options;
   options.local = kLocal;
   const auto first = try_connect(kPeer, options);
@@ -178,7 +179,7 @@ TEST_F(IcmpErrors, R_9293_SHLD_26_InSynReceivedOfAListenerAnErrorDoesNotReachThe
 
 TEST_F(
     IcmpHost,
-    R_1122_3_2_2_6_ECHO_R_792_ECHOSWAP_R_792_CSUM_R_1122_3_2_2_6_ECHOSRC_AnEchoIsAnsweredWithTheSame) {
+    R_1122_3_2_2_6_ECHO__R_792_ECHOSWAP__R_792_CSUM__R_1122_3_2_2_6_ECHOSRC_AnEchoIsAnsweredWithTheSame) {
   for (const std::size_t octets : {std::size_t{0}, std::size_t{56}, std::size_t{1472}}) {
     send_icmp(IcmpType::EchoRequest, 0, 7, 42, text(octets));
     const auto reply = next_icmp();
@@ -197,8 +198,9 @@ TEST_F(
   EXPECT_FALSE(next_icmp());
 }
 
-TEST_F(IcmpHost,
-       R_1122_3_2_2_6_ECHO_R_1122_3_3_2_REASM_FourThousandOctetsInFragmentsAreAnsweredInFragments) {
+TEST_F(
+    IcmpHost,
+    R_1122_3_2_2_6_ECHO__R_1122_3_3_2_REASM_FourThousandOctetsInFragmentsAreAnsweredInFragments) {
   std::vector<std::uint8_t> message(8 + 4000);
   const auto body = text(4000);
   std::copy(body.begin(), body.end(), message.begin() + 8);
@@ -242,7 +244,7 @@ TEST_F(IcmpHost, R_1122_3_2_2_6_BCAST_AnEchoToEverybodyIsNotAnswered) {
 }
 
 TEST_F(IcmpHost,
-       R_1122_3_2_2_UNKNOWN_R_1122_3_2_2_7_INFO_R_1122_3_2_2_8_TS_OtherTypesAreNotAnswered) {
+       R_1122_3_2_2_UNKNOWN__R_1122_3_2_2_7_INFO__R_1122_3_2_2_8_TS_OtherTypesAreNotAnswered) {
   for (const int type : {13, 15, 17, 200, 5}) {
     send_icmp(static_cast<IcmpType>(type), 0, 7, 1, text(12));
     EXPECT_FALSE(next_icmp()) << type;
@@ -267,7 +269,7 @@ TEST_F(IcmpHost, R_792_CSUM_ABadChecksumIsDropped) {
 // --- Unreachable ---
 
 TEST_F(IcmpHost,
-       R_1122_3_2_2_1_PORT_R_1122_3_2_2_QUOTE_R_1122_3_2_2_TOS0_AnUnknownProtocolIsReported) {
+       R_1122_3_2_2_1_PORT__R_1122_3_2_2_QUOTE__R_1122_3_2_2_TOS0_AnUnknownProtocolIsReported) {
   for (const std::uint8_t protocol : {std::uint8_t{250}, std::uint8_t{17}}) {
     send_protocol(protocol, 40);
     const auto error = next_icmp();
@@ -299,7 +301,7 @@ TEST_F(IcmpHost, R_1122_3_2_2_RATE_ErrorsAreLimited) {
   EXPECT_GT(dropped(DropReason::IcmpRateLimited), 0U);
 }
 
-TEST_F(IcmpHost, R_6633_3_TX_R_1122_3_2_2_2_REDIR_TX_NoQuenchAndNoRedirectEver) {
+TEST_F(IcmpHost, R_6633_3_TX__R_1122_3_2_2_2_REDIR_TX_NoQuenchAndNoRedirectEver) {
   listen();
   for (std::uint16_t i = 0; i < 5000; ++i) {
     send(segment().from_port(i).syn().seq(1).mss(1460));

@@ -73,7 +73,7 @@ TEST_F(Ipv4, R_1122_3_2_1_7_RXTTL_ALowTtlDoesNotMatterHere) {
   }
 }
 
-TEST_F(Ipv4, R_1122_3_2_1_7_SETTTL_R_1122_3_2_1_7_TTL0_TheTtlIsConfigurable) {
+TEST_F(Ipv4, R_1122_3_2_1_7_SETTTL__R_1122_3_2_1_7_TTL0_TheTtlIsConfigurable) {
   for (const std::uint8_t ttl : {std::uint8_t{1}, std::uint8_t{255}}) {
     TcpConfig config;
     config.ttl = ttl;
@@ -90,7 +90,7 @@ TEST_F(Ipv4, R_1122_3_2_1_3_127_NothingFromOrToTheLoopbackNetworkCrosses) {
   EXPECT_THAT(next_sent(), IsNothing());
 }
 
-TEST_F(Ipv4, R_6864_4_1_ATOMIC_RX_R_6864_4_1_USE_TheIdentificationOfAtomicPacketsMeansNothing) {
+TEST_F(Ipv4, R_6864_4_1_ATOMIC_RX__R_6864_4_1_USE_TheIdentificationOfAtomicPacketsMeansNothing) {
   for (int i = 0; i < 5; ++i) {
     wire::Ipv4Header ip;
     ip.dont_fragment = true;
@@ -151,7 +151,7 @@ TEST_F(Ipv4, R_1122_3_3_2_EMTUR_TheLargestDatagramIsTaken) {
   EXPECT_EQ(reply, message);
 }
 
-TEST_F(Ipv4, R_1122_3_3_2_TIMEOUT_R_1122_3_3_2_NOTTL_R_792_TYPE11_After60SecondsItsSenderIsTold) {
+TEST_F(Ipv4, R_1122_3_3_2_TIMEOUT__R_1122_3_3_2_NOTTL__R_792_TYPE11_After60SecondsItsSenderIsTold) {
   const auto whole = echo(3000);
   send_packet(fragment(whole, 0, 1480, true, 9, 1));
   advance(60s - 1ns);
@@ -165,7 +165,7 @@ TEST_F(Ipv4, R_1122_3_3_2_TIMEOUT_R_1122_3_3_2_NOTTL_R_792_TYPE11_After60Seconds
   EXPECT_EQ(dropped(DropReason::FragmentTimeout), 1U);
 }
 
-TEST_F(Ipv4, R_1122_3_3_2_TIMEOUT_R_1122_3_2_2_NOERR_WithoutTheFirstFragmentNobodyIsTold) {
+TEST_F(Ipv4, R_1122_3_3_2_TIMEOUT__R_1122_3_2_2_NOERR_WithoutTheFirstFragmentNobodyIsTold) {
   const auto whole = echo(3000);
   send_packet(fragment(whole, 1480, 1480, true));
   advance(2min);

@@ -55,7 +55,7 @@ TEST_F(Congestion, R_5681_3_1_SS_AnAckOfAFewOctetsGrowsTheWindowByAsMany) {
   EXPECT_EQ(info().congestion_window_octets, 10 * kMss + 200);
 }
 
-TEST_F(Congestion, R_9293_MUST_19_R_5681_3_LIMIT_SlowStartDoublesEachRoundTrip) {
+TEST_F(Congestion, R_9293_MUST_19__R_5681_3_LIMIT_SlowStartDoublesEachRoundTrip) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(500'000));
   std::uint32_t end = 0;
@@ -99,7 +99,7 @@ TEST_F(Congestion, R_5681_3_1_CA_AboveTheThresholdOneSegmentEachRoundTrip) {
   EXPECT_GE(info().congestion_window_octets, cwnd) << "but it grows";
 }
 
-TEST_F(Congestion, R_5681_4_1_IDLE_R_6928_2_RW_AfterAnIdleTimeNoMoreThanTheInitialWindow) {
+TEST_F(Congestion, R_5681_4_1_IDLE__R_6928_2_RW_AfterAnIdleTimeNoMoreThanTheInitialWindow) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(30 * kMss));
   acknowledge_up_to(30);
@@ -125,7 +125,7 @@ TEST_F(Congestion, R_6928_2_SYNLOSS_OneLostSynChangesNothingTwoMeanOneSegment) {
 
 TEST_F(
     Congestion,
-    R_5681_3_2_LT_R_3042_2_LT_R_5681_3_2_FR_R_6582_1_INIT_TwoLetNewSegmentsGoTheThirdRetransmits) {
+    R_5681_3_2_LT__R_3042_2_LT__R_5681_3_2_FR__R_6582_1_INIT_TwoLetNewSegmentsGoTheThirdRetransmits) {
   fill_initial_window();
   const std::uint64_t cwnd = info().congestion_window_octets;
   duplicate_acks(1);
@@ -148,7 +148,7 @@ TEST_F(Congestion, R_5681_3_2_LT_ThePeersWindowHoldsLimitedTransmitBackToo) {
   EXPECT_THAT(next_sent(), HasSeq(our(0)));
 }
 
-TEST_F(Congestion, R_5681_3_2_SSTHRESH_R_5681_3_1_FLIGHT_TheThresholdIsHalfOfWhatWasInFlight) {
+TEST_F(Congestion, R_5681_3_2_SSTHRESH__R_5681_3_1_FLIGHT_TheThresholdIsHalfOfWhatWasInFlight) {
   fill_initial_window();
   duplicate_acks(3);
   EXPECT_EQ(info().slow_start_threshold_octets, 5 * kMss)
@@ -186,7 +186,7 @@ TEST_F(Congestion, R_5681_3_2_CAPINFL_ForgedDuplicatesDoNotPermitAFlood) {
   EXPECT_LE(sent, 12U + 5U);
 }
 
-TEST_F(Congestion, R_5681_3_2_DEFLATE_R_6582_3_FULL_AFullAckEndsTheRecoveryAtTheThreshold) {
+TEST_F(Congestion, R_5681_3_2_DEFLATE__R_6582_3_FULL_AFullAckEndsTheRecoveryAtTheThreshold) {
   fill_initial_window();
   duplicate_acks(3);
   forget_sent();
@@ -250,7 +250,7 @@ TEST_F(Congestion, R_5681_2_DUPACKDEF_WithNothingOutstandingThereAreNone) {
   EXPECT_EQ(info().fast_retransmits, 0U);
 }
 
-TEST_F(Congestion, R_6582_2_CHECK_R_6582_4_RTO_AfterATimeoutOldDuplicatesMeanNothing) {
+TEST_F(Congestion, R_6582_2_CHECK__R_6582_4_RTO_AfterATimeoutOldDuplicatesMeanNothing) {
   fill_initial_window();
   advance(250ms);
   EXPECT_EQ(info().retransmission_timeouts, 1U);

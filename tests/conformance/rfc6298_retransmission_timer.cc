@@ -41,7 +41,7 @@ class RetransmissionTimer : public TcpTester {
   }
 };
 
-TEST_F(RetransmissionTimer, R_6298_2_1_INIT_R_9293_MUST_19_TheSynIsRepeatedAfter1And3And7Seconds) {
+TEST_F(RetransmissionTimer, R_6298_2_1_INIT__R_9293_MUST_19_TheSynIsRepeatedAfter1And3And7Seconds) {
   connect();
   ASSERT_THAT(next_sent(), IsSyn());
   for (const Duration rto : {1s, 2s, 4s, 8s}) {
@@ -52,7 +52,7 @@ TEST_F(RetransmissionTimer, R_6298_2_1_INIT_R_9293_MUST_19_TheSynIsRepeatedAfter
   }
 }
 
-TEST_F(RetransmissionTimer, R_6298_2_2_FIRST_R_9293_MUST_18_TheFirstSampleGivesThreeTimesItself) {
+TEST_F(RetransmissionTimer, R_6298_2_2_FIRST__R_9293_MUST_18_TheFirstSampleGivesThreeTimesItself) {
   rebuild(rfc_profile());
   establish_with_rtt(400ms);
   EXPECT_EQ(info().smoothed_rtt, 400ms);
@@ -83,7 +83,7 @@ TEST_F(RetransmissionTimer, R_6298_2_4_MIN_TheFloorIsConfigurable) {
 }
 
 TEST_F(RetransmissionTimer,
-       R_6298_2_5_MAX_R_6298_5_5_BACKOFF_R_9293_MUST_19_GapsDoubleUpToTheCeiling) {
+       R_6298_2_5_MAX__R_6298_5_5_BACKOFF__R_9293_MUST_19_GapsDoubleUpToTheCeiling) {
   rebuild(rfc_profile());
   establish_with_rtt(100ms);
   EXPECT_TRUE(write("x"));
@@ -93,7 +93,7 @@ TEST_F(RetransmissionTimer,
   }
 }
 
-TEST_F(RetransmissionTimer, R_6298_3_KARN_R_9293_MUST_18_ARetransmittedSegmentGivesNoSample) {
+TEST_F(RetransmissionTimer, R_6298_3_KARN__R_9293_MUST_18_ARetransmittedSegmentGivesNoSample) {
   establish_with_rtt(100ms);
   EXPECT_TRUE(write("x"));
   advance(300ms);
@@ -156,7 +156,7 @@ TEST_F(RetransmissionTimer, R_6298_5_2_STOP_WhenEverythingIsAcknowledgedNothingH
   EXPECT_THAT(next_sent(), IsNothing());
 }
 
-TEST_F(RetransmissionTimer, R_6298_5_3_RESTART_R_6928_9_RTORESTART_NewDataAcknowledgedRestartsIt) {
+TEST_F(RetransmissionTimer, R_6298_5_3_RESTART__R_6928_9_RTORESTART_NewDataAcknowledgedRestartsIt) {
   rebuild(rfc_profile());
   establish_with_rtt(100ms);
   EXPECT_TRUE(write_octets(4380));
@@ -179,7 +179,7 @@ TEST_F(RetransmissionTimer, R_6298_5_3_RESTART_ADuplicateAckDoesNot) {
   expect_retransmission_after(100ms, our(0));
 }
 
-TEST_F(RetransmissionTimer, R_6298_5_4_FIRST_R_9293_3_10_8_RTO_OnlyTheEarliestSegmentIsSentAgain) {
+TEST_F(RetransmissionTimer, R_6298_5_4_FIRST__R_9293_3_10_8_RTO_OnlyTheEarliestSegmentIsSentAgain) {
   establish_with_rtt(100ms);
   EXPECT_TRUE(write_octets(14600));
   ASSERT_EQ(all_sent().size(), 10U);
@@ -188,7 +188,7 @@ TEST_F(RetransmissionTimer, R_6298_5_4_FIRST_R_9293_3_10_8_RTO_OnlyTheEarliestSe
   EXPECT_THAT(next_sent(), IsNothing());
 }
 
-TEST_F(RetransmissionTimer, R_5681_3_1_LW_R_5681_3_1_RTO_SSTHRESH_AfterATimeoutOneSegmentAtATime) {
+TEST_F(RetransmissionTimer, R_5681_3_1_LW__R_5681_3_1_RTO_SSTHRESH_AfterATimeoutOneSegmentAtATime) {
   establish_with_rtt(100ms);
   EXPECT_TRUE(write_octets(14600));
   forget_sent();

@@ -52,7 +52,7 @@ TEST_F(Acknowledgment, R_9293_3_10_7_4_ACK_FUTURE_WhatWasNotSentCannotBeAcknowle
 }
 
 TEST_F(Acknowledgment,
-       R_9293_MAY_12_R_9293_3_10_7_4_ACK5961_R_5961_5_2_ACK_AnAckOlderThanAWindowIsRefused) {
+       R_9293_MAY_12__R_9293_3_10_7_4_ACK5961__R_5961_5_2_ACK_AnAckOlderThanAWindowIsRefused) {
   peer_window = 500;
   bring_to(TcpState::Established);
   for (int i = 0; i < 4; ++i) {
@@ -130,7 +130,7 @@ TEST_F(Acknowledgment, R_9293_REC_1_WindowsAreKeptIn32Bits) {
   EXPECT_EQ(info().send_window_octets, 65535ULL << 14U);
 }
 
-TEST_F(Acknowledgment, R_9293_MUST_34_R_9293_SHLD_15_AShrunkWindowStopsNewData) {
+TEST_F(Acknowledgment, R_9293_MUST_34__R_9293_SHLD_15_AShrunkWindowStopsNewData) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(10000));
   forget_sent();
@@ -140,7 +140,7 @@ TEST_F(Acknowledgment, R_9293_MUST_34_R_9293_SHLD_15_AShrunkWindowStopsNewData) 
   EXPECT_EQ(info().send_window_octets, 2000U);
 }
 
-TEST_F(Acknowledgment, R_9293_SHLD_16_R_9293_MAY_7_WhatIsInsideAShrunkWindowIsRetransmitted) {
+TEST_F(Acknowledgment, R_9293_SHLD_16__R_9293_MAY_7_WhatIsInsideAShrunkWindowIsRetransmitted) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(10000));
   send(ack_segment(0, 1460).window(2000));

@@ -9,7 +9,7 @@ using ListenState = TcpTester;
 
 // --- 3.10.7.1 CLOSED ---
 
-TEST_F(ClosedState, R_9293_3_10_7_1_RST_R_9293_3_5_2_RSTNONE_AResetIsNotAnswered) {
+TEST_F(ClosedState, R_9293_3_10_7_1_RST__R_9293_3_5_2_RSTNONE_AResetIsNotAnswered) {
   send(segment().rst().seq(100));
   send(segment().rst().seq(100).ack(55));
   EXPECT_THAT(next_sent(), IsNothing());

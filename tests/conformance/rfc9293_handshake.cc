@@ -26,7 +26,7 @@ TEST_F(SynSent, R_9293_3_10_7_3_ACK_WhatAcknowledgesNothingOfOursIsReset) {
 // --- second: the RST bit ---
 
 TEST_F(SynSent,
-       R_9293_3_10_7_3_RST_R_9293_3_10_7_3_RST5961_R_5961_3_2_SYNSENT_ARightAckMeansRefused) {
+       R_9293_3_10_7_3_RST__R_9293_3_10_7_3_RST5961__R_5961_3_2_SYNSENT_ARightAckMeansRefused) {
   bring_to(TcpState::SynSent);
   send(segment().rst().seq(0xdeadbeef).ack(our(0)));
   EXPECT_THAT(next_sent(), IsNothing());
@@ -38,7 +38,7 @@ TEST_F(SynSent,
   EXPECT_THAT(next_sent(), IsNothing()) << "no more SYNs";
 }
 
-TEST_F(SynSent, R_9293_3_10_7_3_RST_R_5961_3_2_SYNSENT_WithoutAckIsIgnored) {
+TEST_F(SynSent, R_9293_3_10_7_3_RST__R_5961_3_2_SYNSENT_WithoutAckIsIgnored) {
   bring_to(TcpState::SynSent);
   send(segment().rst().seq(0));
   send(segment().rst().seq(peer_iss));
@@ -73,7 +73,7 @@ TEST_F(SynSent, R_9293_3_10_7_3_SYNACK_DataAndFinOnTheSynAckAreProcessed) {
   EXPECT_EQ(name_of(state()), "CLOSE-WAIT");
 }
 
-TEST_F(SynSent, R_9293_MUST_10_R_9293_3_10_7_3_SIMOPEN_ASynIsAnsweredWithOurSynAgainAndItsAck) {
+TEST_F(SynSent, R_9293_MUST_10__R_9293_3_10_7_3_SIMOPEN_ASynIsAnsweredWithOurSynAgainAndItsAck) {
   bring_to(TcpState::SynSent);
   const std::uint32_t first_iss = iss();
   send(segment().syn().seq(peer_iss).mss(1460));
@@ -162,7 +162,7 @@ TEST_F(SynReceived, R_9293_3_10_7_4_SYN_PASSIVE_AnotherSynIsChallengedAndTheHand
   EXPECT_TRUE(accept());
 }
 
-TEST_F(SynReceived, R_9293_MUST_11_R_9293_3_10_7_4_RST_SYNRCVD_AfterAnActiveOpenAResetIsARefusal) {
+TEST_F(SynReceived, R_9293_MUST_11__R_9293_3_10_7_4_RST_SYNRCVD_AfterAnActiveOpenAResetIsARefusal) {
   bring_to(TcpState::SynReceived, Opening::Active);
   send(segment().rst().seq(their(0)));
   EXPECT_THAT(next_sent(), IsNothing());

@@ -43,7 +43,7 @@ TEST_F(Header, R_9293_MUST_3_AVerifiedPacketsPartialSumIsNotChecked) {
   EXPECT_EQ(read_all(), "by the link");
 }
 
-TEST_F(Header, R_9293_3_1_RSRV_R_9293_6_BIT7_ReservedBitsAreIgnoredAndSentAsZero) {
+TEST_F(Header, R_9293_3_1_RSRV__R_9293_6_BIT7_ReservedBitsAreIgnoredAndSentAsZero) {
   bring_to(TcpState::Established);
   wire::TcpFlags flags;
   flags.ack = flags.ae = flags.cwr = flags.ece = true;
@@ -69,7 +69,7 @@ TEST_F(Header, R_9293_3_1_DOFF_ALyingDataOffsetIsDropped) {
   EXPECT_EQ(name_of(state()), "ESTABLISHED");
 }
 
-TEST_F(Header, R_9293_MUST_49_R_9293_MUST_48_R_9293_SHLD_22_TtlAndDiffServAreTheApplications) {
+TEST_F(Header, R_9293_MUST_49__R_9293_MUST_48__R_9293_SHLD_22_TtlAndDiffServAreTheApplications) {
   TcpConfig config;
   config.ttl = 17;
   config.dscp = 46;
@@ -90,7 +90,7 @@ TEST_F(Header, R_9293_MUST_49_TheDefaultTtlIs64) {
   EXPECT_EQ(next_sent()->ttl, 64);
 }
 
-TEST_F(Header, R_9293_MUST_50_R_9293_MAY_10_R_9293_MAY_11_IpOptionsAreIgnored) {
+TEST_F(Header, R_9293_MUST_50__R_9293_MAY_10__R_9293_MAY_11_IpOptionsAreIgnored) {
   bring_to(TcpState::Established);
   send(ack_segment(0, 0).payload("a").ip_options({148, 4, 0, 0}));             // router alert
   send(ack_segment(1, 0).payload("b").ip_options({68, 8, 5, 0, 0, 0, 0, 0}));  // timestamp
@@ -101,7 +101,8 @@ TEST_F(Header, R_9293_MUST_50_R_9293_MAY_10_R_9293_MAY_11_IpOptionsAreIgnored) {
   for (const SentSegment& sent : all_sent()) EXPECT_EQ(sent.octets[0], 0x45) << "no options";
 }
 
-TEST_F(Header, R_9293_MUST_51_R_9293_MUST_52_R_9293_MUST_53_R_9293_SHLD_24_ASourceRouteIsDropped) {
+TEST_F(Header,
+       R_9293_MUST_51__R_9293_MUST_52__R_9293_MUST_53__R_9293_SHLD_24_ASourceRouteIsDropped) {
   // DEVIATES: RFC 7126 advises to drop packets with source routes, and every common stack does.
   listen();
   send(segment().syn().seq(5).mss(1460).ip_options({131, 7, 8, 10, 0, 0, 1, 0}));
@@ -110,7 +111,7 @@ TEST_F(Header, R_9293_MUST_51_R_9293_MUST_52_R_9293_MUST_53_R_9293_SHLD_24_ASour
   EXPECT_EQ(dropped(DropReason::IpSourceRoute), 2U);
 }
 
-TEST_F(Header, R_1191_3_DF_R_6864_4_1_ATOMIC_TX_EveryTcpPacketIsAtomic) {
+TEST_F(Header, R_1191_3_DF__R_6864_4_1_ATOMIC_TX_EveryTcpPacketIsAtomic) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(10000));
   for (const SentSegment& sent : all_sent()) {
@@ -123,7 +124,7 @@ TEST_F(Header, R_1191_3_DF_R_6864_4_1_ATOMIC_TX_EveryTcpPacketIsAtomic) {
 
 // --- Options ---
 
-TEST_F(Options, R_9293_MUST_4_R_9293_MUST_64_R_9293_MUST_14_EndNopAndMssAreUnderstood) {
+TEST_F(Options, R_9293_MUST_4__R_9293_MUST_64__R_9293_MUST_14_EndNopAndMssAreUnderstood) {
   listen();
   send(segment().syn().seq(peer_iss).raw_options({1, 1, 2, 4, 1400 >> 8, 1400 & 255, 0, 0}));
   send(ack_segment(0, 0));
@@ -147,7 +148,7 @@ TEST_F(Options, R_9293_MUST_5_OptionsOnAnySegment) {
   EXPECT_EQ(name_of(state_of(id())), "CLOSED");
 }
 
-TEST_F(Options, R_9293_MUST_6_R_9293_MUST_68_UnknownOptionsAreSkippedByTheirLength) {
+TEST_F(Options, R_9293_MUST_6__R_9293_MUST_68_UnknownOptionsAreSkippedByTheirLength) {
   for (const std::uint8_t kind : {std::uint8_t{200}, std::uint8_t{253}, std::uint8_t{19}}) {
     rebuild(Config{});
     listen();
@@ -184,7 +185,7 @@ TEST_F(Options, R_9293_MUST_7_IllegalLengthsOnASynAreSurvived) {
 }
 
 TEST_F(Options,
-       R_9293_MUST_14_R_9293_SHLD_5_R_9293_MUST_67_R_1191_3_1_MSS_TheOfferComesFromTheMtu) {
+       R_9293_MUST_14__R_9293_SHLD_5__R_9293_MUST_67__R_1191_3_1_MSS_TheOfferComesFromTheMtu) {
   for (const std::uint16_t mtu :
        {std::uint16_t{576}, std::uint16_t{1280}, std::uint16_t{1500}, std::uint16_t{9000}}) {
     Config config;
@@ -210,7 +211,7 @@ TEST_F(Options, R_9293_MUST_15_WithoutAnOfferSegmentsHaveAtMost536Octets) {
   }
 }
 
-TEST_F(Options, R_9293_MUST_14_R_9293_MUST_16_ThePeersOfferLimitsOurSegments) {
+TEST_F(Options, R_9293_MUST_14__R_9293_MUST_16_ThePeersOfferLimitsOurSegments) {
   peer_mss = 1000;
   bring_to(TcpState::Established, Opening::Active);
   EXPECT_TRUE(write_octets(10000));
@@ -238,7 +239,7 @@ TEST_F(Options, R_9293_MUST_14_AnAbsurdlySmallOfferIsRaised) {
   EXPECT_EQ(info().send_mss_octets, TcpConfig{}.minimum_mss_octets);
 }
 
-TEST_F(Options, R_9293_MUST_65_R_9293_MUST_69_MssOnSynsAlone) {
+TEST_F(Options, R_9293_MUST_65__R_9293_MUST_69_MssOnSynsAlone) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(5000));
   send(ack_segment(0, 5000).payload("x"));

@@ -35,7 +35,7 @@ TEST_F(Addresses, R_9293_MUST_44_WithoutAChoiceTheAddressInThePeersNetworkIsUsed
   EXPECT_EQ(next_sent()->from.address, kLocal.address);
 }
 
-TEST_F(Addresses, R_9293_MUST_45_R_1122_3_2_1_3_SRCOWN_TheAddressStaysForTheWholeConnection) {
+TEST_F(Addresses, R_9293_MUST_45__R_1122_3_2_1_3_SRCOWN_TheAddressStaysForTheWholeConnection) {
   connect();
   EXPECT_EQ(next_sent()->from, kLocal);
   ASSERT_TRUE(stack().add_address(kSecond));
@@ -54,7 +54,7 @@ TEST_F(Addresses, R_9293_MUST_46_OpeningToNoSingleHostFailsHere) {
   EXPECT_THAT(next_sent(), IsNothing());
 }
 
-TEST_F(Addresses, R_9293_MUST_63_R_1122_3_2_1_3_BADSRC_ASynFromNoSingleHostIsIgnored) {
+TEST_F(Addresses, R_9293_MUST_63__R_1122_3_2_1_3_BADSRC_ASynFromNoSingleHostIsIgnored) {
   listen();
   for (const IpAddress& source :
        {IpAddress(0, 0, 0, 0), IpAddress(127, 0, 0, 1), IpAddress(224, 0, 0, 1),
@@ -77,7 +77,7 @@ TEST_F(Addresses, R_9293_MUST_57_ASegmentToBroadcastOrMulticastIsDropped) {
   EXPECT_EQ(stack().syn_received_count(), 0U);
 }
 
-TEST_F(Addresses, R_1122_3_2_1_3_NOTUS_R_1122_3_1_NOFWD_WhatIsForOthersIsDropped) {
+TEST_F(Addresses, R_1122_3_2_1_3_NOTUS__R_1122_3_1_NOFWD_WhatIsForOthersIsDropped) {
   listen();
   send(segment().to({IpAddress(192, 0, 2, 77), kPort}).syn().seq(1).mss(1460));
   EXPECT_THAT(next_sent(), IsNothing());
@@ -122,7 +122,7 @@ TEST_F(Addresses, R_9293_MUST_43_TheMoreSpecificListenerGetsTheConnection) {
 
 // --- Passive opens and what exists already ---
 
-TEST_F(Backlog, R_9293_MUST_41_R_9293_MUST_42_ListeningDisturbsNothing) {
+TEST_F(Backlog, R_9293_MUST_41__R_9293_MUST_42_ListeningDisturbsNothing) {
   bring_to(TcpState::Established, Opening::Active);
   listen();
   EXPECT_EQ(name_of(state_of(id())), "ESTABLISHED");
@@ -214,7 +214,7 @@ TEST_F(Backlog, AConnectionThatDiesBeforeAcceptIsNotHandedOutAlive) {
 // --- Initial sequence numbers ---
 
 TEST_F(InitialSequenceNumbers,
-       R_9293_MUST_8_R_9293_SHLD_1_R_6528_3_ISN_TheClockPartMovesEvery4Microseconds) {
+       R_9293_MUST_8__R_9293_SHLD_1__R_6528_3_ISN_TheClockPartMovesEvery4Microseconds) {
   connect();
   const std::uint32_t first = iss();
   EXPECT_TRUE(abort());
@@ -224,7 +224,7 @@ TEST_F(InitialSequenceNumbers,
   EXPECT_EQ(iss() - first, 250'000U);
 }
 
-TEST_F(InitialSequenceNumbers, R_9293_MUST_8_R_9293_SHLD_1_PassiveOpensUseTheSameClock) {
+TEST_F(InitialSequenceNumbers, R_9293_MUST_8__R_9293_SHLD_1_PassiveOpensUseTheSameClock) {
   listen();
   send(segment().syn().seq(1).mss(1460));
   const std::uint32_t first = next_sent()->seq;
@@ -234,7 +234,7 @@ TEST_F(InitialSequenceNumbers, R_9293_MUST_8_R_9293_SHLD_1_PassiveOpensUseTheSam
   EXPECT_EQ(next_sent()->seq - first, 2U);
 }
 
-TEST_F(InitialSequenceNumbers, R_9293_MUST_9_R_9293_SHLD_1_EveryTupleHasAnOffsetOfItsOwn) {
+TEST_F(InitialSequenceNumbers, R_9293_MUST_9__R_9293_SHLD_1_EveryTupleHasAnOffsetOfItsOwn) {
   listen();
   ASSERT_TRUE(stack().add_address(kSecond));
   ASSERT_TRUE(stack().listen({kSecond.address, kPort}));
@@ -253,7 +253,7 @@ TEST_F(InitialSequenceNumbers, R_9293_MUST_9_R_9293_SHLD_1_EveryTupleHasAnOffset
   EXPECT_EQ(seen.size(), 5U);
 }
 
-TEST_F(InitialSequenceNumbers, R_9293_MUST_9_R_9293_3_4_2_QUIET_TheOffsetDependsOnASecretKey) {
+TEST_F(InitialSequenceNumbers, R_9293_MUST_9__R_9293_3_4_2_QUIET_TheOffsetDependsOnASecretKey) {
   const auto isn_with_seed = [](std::uint64_t seed) {
     SeededRandom random(seed);
     Stack stack(Config{}, random);
@@ -274,7 +274,7 @@ TEST_F(InitialSequenceNumbers, R_9293_MUST_9_R_9293_3_4_2_QUIET_TheOffsetDepends
 
 // --- Ports ---
 
-TEST_F(Ports, R_6056_3_2_RANGE_R_6056_3_3_OBF_PortsAreSpreadOverTheRange) {
+TEST_F(Ports, R_6056_3_2_RANGE__R_6056_3_3_OBF_PortsAreSpreadOverTheRange) {
   std::set<std::uint16_t> ports;
   for (std::uint8_t host = 1; host <= 200; ++host) {
     ASSERT_TRUE(try_connect({IpAddress(198, 51, 100, host), 80}));

@@ -11,7 +11,7 @@ using WindowScale = TcpTester;
 
 // --- Delayed ACK ---
 
-TEST_F(DelayedAck, R_9293_SHLD_18_R_9293_MUST_40_OneSegmentIsAcknowledgedAfter40Milliseconds) {
+TEST_F(DelayedAck, R_9293_SHLD_18__R_9293_MUST_40_OneSegmentIsAcknowledgedAfter40Milliseconds) {
   bring_to(TcpState::Established);
   send(ack_segment(0, 0).payload(pattern(0, 1460)));
   EXPECT_THAT(next_sent(), IsNothing());
@@ -22,7 +22,7 @@ TEST_F(DelayedAck, R_9293_SHLD_18_R_9293_MUST_40_OneSegmentIsAcknowledgedAfter40
   EXPECT_THAT(next_sent(), IsNothing());
 }
 
-TEST_F(DelayedAck, R_9293_SHLD_19_R_5681_4_2_ACK2_EverySecondFullSegmentIsAcknowledgedAtOnce) {
+TEST_F(DelayedAck, R_9293_SHLD_19__R_5681_4_2_ACK2_EverySecondFullSegmentIsAcknowledgedAtOnce) {
   bring_to(TcpState::Established);
   std::size_t acks = 0;
   for (std::uint32_t i = 0; i < 10; ++i) {
@@ -131,7 +131,7 @@ TEST_F(WindowUpdate, R_9293_MUST_39_AProbeSeesTheClosedWindowNotASillyOne) {
   EXPECT_THAT(next_sent(), AllOf(IsPureAck(), HasAck(their(4380)), HasWindow(0)));
 }
 
-TEST_F(WindowUpdate, R_9293_MUST_36_R_9293_MAY_8_EveryProbeOfAPeerIsAnswered) {
+TEST_F(WindowUpdate, R_9293_MUST_36__R_9293_MAY_8_EveryProbeOfAPeerIsAnswered) {
   TcpConfig config;
   config.receive_buffer_octets = 1000;
   rebuild(config);

@@ -60,7 +60,7 @@ TEST_F(Sending, R_9293_SHLD_7_AFinDoesNotWaitForNagle) {
 
 // --- PSH and segment sizes ---
 
-TEST_F(Sending, R_9293_MUST_61_R_9293_SHLD_28_FullSegmentsWithPushOnTheLast) {
+TEST_F(Sending, R_9293_MUST_61__R_9293_SHLD_28_FullSegmentsWithPushOnTheLast) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(stack().set_nagle(id(), false));
   EXPECT_TRUE(write_octets(3000));
@@ -87,7 +87,7 @@ TEST_F(Sending, R_9293_SHLD_27_WritesAreMergedWhileTheWindowIsClosed) {
   EXPECT_THAT(next_sent(), IsNothing());
 }
 
-TEST_F(Sending, R_6928_2_IW10_R_5681_3_1_SYNCWND_R_9293_SHLD_28_TheInitialWindowIsTenSegments) {
+TEST_F(Sending, R_6928_2_IW10__R_5681_3_1_SYNCWND__R_9293_SHLD_28_TheInitialWindowIsTenSegments) {
   bring_to(TcpState::Established);
   EXPECT_EQ(info().congestion_window_octets, 14600U);
   EXPECT_TRUE(write_octets(20000));
@@ -96,7 +96,7 @@ TEST_F(Sending, R_6928_2_IW10_R_5681_3_1_SYNCWND_R_9293_SHLD_28_TheInitialWindow
   EXPECT_EQ(octets, 14600U);
 }
 
-TEST_F(Sending, R_5681_3_LIMIT_R_5681_3_1_SS_EachAckLetsTwoSegmentsGoInSlowStart) {
+TEST_F(Sending, R_5681_3_LIMIT__R_5681_3_1_SS_EachAckLetsTwoSegmentsGoInSlowStart) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(60000));
   forget_sent();
@@ -153,7 +153,7 @@ TEST_F(Sending, R_9293_MUST_38_EverythingThatIsLeftMayGoIntoASmallWindow) {
 
 // --- Zero windows ---
 
-TEST_F(ZeroWindow, R_9293_MUST_36_R_9293_SHLD_29_TheFirstProbeComesAfterOneTimeout) {
+TEST_F(ZeroWindow, R_9293_MUST_36__R_9293_SHLD_29_TheFirstProbeComesAfterOneTimeout) {
   TcpConfig config;
   config.rto_minimum = 1s;
   rebuild(config);
@@ -188,7 +188,7 @@ TEST_F(ZeroWindow, R_9293_SHLD_30_TheGapsBetweenProbesDouble) {
   }
 }
 
-TEST_F(ZeroWindow, R_9293_MUST_37_R_9293_MAY_8_APeerThatAnswersMayKeepItShutForADay) {
+TEST_F(ZeroWindow, R_9293_MUST_37__R_9293_MAY_8_APeerThatAnswersMayKeepItShutForADay) {
   peer_window = 0;
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(5000));

@@ -30,7 +30,7 @@ class SequenceChecks : public TcpTester {
 
 // --- First: the sequence number ---
 
-TEST_F(SequenceChecks, R_9293_3_10_7_4_SEQ_R_9293_3_5_2_RSTSYNC_AnOldSegmentGetsOneAck) {
+TEST_F(SequenceChecks, R_9293_3_10_7_4_SEQ__R_9293_3_5_2_RSTSYNC_AnOldSegmentGetsOneAck) {
   for (const TcpState there : kOpenForText) {
     rebuild(Config{});
     bring_to(there);
@@ -170,7 +170,7 @@ TEST_F(SequenceChecks, R_9293_3_4_MOD32_OutOfOrderAcrossTheWrap) {
 
 // --- Second: RST ---
 
-TEST_F(SequenceChecks, R_9293_3_10_7_4_RST_R_5961_3_2_EXACT_OnlyExactlyRcvNxtResets) {
+TEST_F(SequenceChecks, R_9293_3_10_7_4_RST__R_5961_3_2_EXACT_OnlyExactlyRcvNxtResets) {
   for (const TcpState there : kOpenForText) {
     rebuild(Config{});
     bring_to(there);
@@ -271,7 +271,7 @@ TEST_F(SequenceChecks, R_9293_3_10_7_4_SEC_ASecurityOptionOfIpIsIgnored) {
 
 // --- Fourth: SYN ---
 
-TEST_F(SequenceChecks, R_9293_3_10_7_4_SYN_R_5961_4_2_SYN_IsChallengedWhateverItsNumber) {
+TEST_F(SequenceChecks, R_9293_3_10_7_4_SYN__R_5961_4_2_SYN_IsChallengedWhateverItsNumber) {
   for (const TcpState there : kOpenForText) {
     rebuild(Config{});
     bring_to(there);

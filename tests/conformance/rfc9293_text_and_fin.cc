@@ -68,8 +68,9 @@ TEST_F(Text, R_9293_SHLD_14_TheRightEdgeNeverMovesLeft) {
   }
 }
 
-TEST_F(Text,
-       R_9293_SHLD_31_R_9293_MAY_13_R_5681_3_2_DUPACKRX_OutOfOrderTextIsKeptAndAcknowledgedAtOnce) {
+TEST_F(
+    Text,
+    R_9293_SHLD_31__R_9293_MAY_13__R_5681_3_2_DUPACKRX_OutOfOrderTextIsKeptAndAcknowledgedAtOnce) {
   bring_to(TcpState::Established);
   send(ack_segment(1460, 0).payload(pattern(1460, 1460)));
   EXPECT_THAT(next_sent(), AllOf(IsPureAck(), HasAck(their(0))));
@@ -100,7 +101,7 @@ TEST_F(Text, R_9293_3_10_TRIM_TheFirstCopyOfAnOctetIsKept) {
                             std::string(50, 'B'));
 }
 
-TEST_F(Text, R_9293_MUST_58_R_9293_MUST_59_ABatchIsAcknowledgedOnce) {
+TEST_F(Text, R_9293_MUST_58__R_9293_MUST_59_ABatchIsAcknowledgedOnce) {
   bring_to(TcpState::Established);
   std::vector<SegmentBuilder> batch;
   for (std::uint32_t i = 0; i < 6; ++i) {
@@ -123,7 +124,7 @@ TEST_F(Text, R_9293_3_10_7_4_TEXT_LATE_TextBehindTheFinIsIgnored) {
 
 // --- Eighth: FIN ---
 
-TEST_F(Fin, R_9293_3_10_7_4_FIN_R_9293_3_10_7_4_FIN_EST_IsAcknowledgedAtOnceAndEndsReading) {
+TEST_F(Fin, R_9293_3_10_7_4_FIN__R_9293_3_10_7_4_FIN_EST_IsAcknowledgedAtOnceAndEndsReading) {
   bring_to(TcpState::Established);
   send(ack_segment(0, 0).fin());
   EXPECT_THAT(next_sent(), AllOf(IsPureAck(), HasSeq(our(0)), HasAck(their(1))));
@@ -146,7 +147,7 @@ TEST_F(Fin, R_9293_3_10_7_4_FIN_ActsOnlyInSequence) {
   EXPECT_TRUE(reads_end_of_stream());
 }
 
-TEST_F(Fin, R_9293_3_10_7_4_ACK_FW1_R_9293_3_10_7_4_ACK_FW2_OnlyTheAckOfFinLeadsToFinWait2) {
+TEST_F(Fin, R_9293_3_10_7_4_ACK_FW1__R_9293_3_10_7_4_ACK_FW2_OnlyTheAckOfFinLeadsToFinWait2) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write("abc"));
   EXPECT_TRUE(shutdown_write());
@@ -275,7 +276,7 @@ TEST_F(Fin, R_9293_A_2_SEQVAL_CrossingFinsWithDataEndInTimeWaitOnBothSides) {
   EXPECT_THAT(next_sent(), IsNothing()) << "no loop of ACKs";
 }
 
-TEST_F(Fin, R_9293_MAY_1_R_9293_SHLD_3_UnreadDataAtCloseIsAnsweredWithReset) {
+TEST_F(Fin, R_9293_MAY_1__R_9293_SHLD_3_UnreadDataAtCloseIsAnsweredWithReset) {
   bring_to(TcpState::Established);
   send(ack_segment(0, 0).payload(pattern(0, 100)));
   forget_sent();
@@ -285,7 +286,7 @@ TEST_F(Fin, R_9293_MAY_1_R_9293_SHLD_3_UnreadDataAtCloseIsAnsweredWithReset) {
   EXPECT_EQ(stack().connection_count(), 0U);
 }
 
-TEST_F(Fin, R_9293_MAY_1_R_9293_SHLD_3_DataAfterCloseIsAnsweredWithReset) {
+TEST_F(Fin, R_9293_MAY_1__R_9293_SHLD_3_DataAfterCloseIsAnsweredWithReset) {
   for (const std::uint32_t ours : {0U, 1U}) {  // FIN-WAIT-1 and FIN-WAIT-2
     rebuild(Config{});
     bring_to(TcpState::Established);

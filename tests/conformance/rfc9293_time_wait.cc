@@ -6,7 +6,7 @@ namespace {
 
 using TimeWait = TcpTester;
 
-TEST_F(TimeWait, R_9293_MUST_13_R_9293_3_10_8_2MSL_LastsFourMinutesWhenConfiguredAsTheRfcSays) {
+TEST_F(TimeWait, R_9293_MUST_13__R_9293_3_10_8_2MSL_LastsFourMinutesWhenConfiguredAsTheRfcSays) {
   TcpConfig config;
   config.time_wait = 240s;
   rebuild(config);
@@ -31,7 +31,7 @@ TEST_F(TimeWait, R_9293_MUST_13_TheDefaultIsOneMinute) {
 
 TEST_F(
     TimeWait,
-    R_9293_3_10_7_4_ACK_TIMEWAIT_R_9293_3_10_7_4_FIN_DUP_AFinAgainIsAcknowledgedAndRestartsTheClock) {
+    R_9293_3_10_7_4_ACK_TIMEWAIT__R_9293_3_10_7_4_FIN_DUP_AFinAgainIsAcknowledgedAndRestartsTheClock) {
   bring_to(TcpState::TimeWait, Opening::Active);
   advance(50s);
   send(ack_segment(0, 1).fin());

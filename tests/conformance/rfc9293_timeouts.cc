@@ -10,7 +10,7 @@ using Keepalive = TcpTester;
 // --- R1 and R2 ---
 
 TEST_F(GivingUp,
-       R_9293_MUST_20_R_9293_SHLD_9_R_9293_SHLD_10_R_9293_MUST_47_R1IsReportedAndR2Closes) {
+       R_9293_MUST_20__R_9293_SHLD_9__R_9293_SHLD_10__R_9293_MUST_47_R1IsReportedAndR2Closes) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write("x"));
   (void)next_sent();
@@ -56,7 +56,7 @@ TEST_F(GivingUp, R_9293_MUST_20_AnAnswerInBetweenBeginsAnew) {
   EXPECT_TRUE(take_event(EventKind::Error));
 }
 
-TEST_F(GivingUp, R_9293_MUST_22_R_9293_MUST_23_ASynIsTriedForThreeMinutes) {
+TEST_F(GivingUp, R_9293_MUST_22__R_9293_MUST_23_ASynIsTriedForThreeMinutes) {
   connect();
   advance(180s);
   EXPECT_EQ(name_of(state()), "SYN-SENT");
@@ -77,7 +77,7 @@ TEST_F(GivingUp, R_9293_MUST_22_R_9293_MUST_23_ASynIsTriedForThreeMinutes) {
 
 // --- User timeout ---
 
-TEST_F(GivingUp, R_9293_3_10_8_UTO_R_9293_MUST_21_TheUserTimeoutEndsItToTheNanosecond) {
+TEST_F(GivingUp, R_9293_3_10_8_UTO__R_9293_MUST_21_TheUserTimeoutEndsItToTheNanosecond) {
   TcpConfig config;
   config.user_timeout = 60s;
   rebuild(config);
@@ -155,7 +155,7 @@ TEST_F(Keepalive, R_9293_MUST_25_IsOffByDefault) {
 }
 
 TEST_F(Keepalive,
-       R_9293_MUST_24_R_9293_MUST_28_R_9293_SHLD_12_R_9293_MAY_5_OnRequestAProbeAfterTwoHours) {
+       R_9293_MUST_24__R_9293_MUST_28__R_9293_SHLD_12__R_9293_MAY_5_OnRequestAProbeAfterTwoHours) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(stack().set_keepalive(id(), true));
   advance(2h - 1ns);

@@ -275,8 +275,9 @@ class StateSegmentTable : public TcpTester, public ::testing::WithParamInterface
   }
 };
 
-TEST_P(StateSegmentTable,
-       R_9293_3_10_7_4_SEQ_R_9293_3_10_7_4_NOACK_R_9293_3_5_2_RSTSYNC_AnswersAndMovesAsTheRfcSays) {
+TEST_P(
+    StateSegmentTable,
+    R_9293_3_10_7_4_SEQ__R_9293_3_10_7_4_NOACK__R_9293_3_5_2_RSTSYNC_AnswersAndMovesAsTheRfcSays) {
   const StateTable& table = tables()[GetParam()];
   for (std::size_t kind = 0; kind < kKinds.size(); ++kind) {
     for (std::size_t position = 0; position < kPositionNames.size(); ++position) {
