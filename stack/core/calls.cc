@@ -15,9 +15,9 @@ Result<ListenerId> Engine::listen(const Endpoint& local, const ListenOptions& op
   }
   if (listening_.contains(local)) return Errc::address_in_use;
   auto config = options.tcp ? tcp::SharedConfig(*options.tcp) : default_tcp_;
-  const auto key = listeners_.create([&](void* storage, const auto&) {
+  const auto key = listeners_.create([&](void* storage, const auto& k) {
     new (storage)
-        Listener{local, std::max<std::size_t>(options.backlog, 1), std::move(config), 0, {}, false};
+        Listener(k.index, local, std::max<std::size_t>(options.backlog, 1), std::move(config));
   });
   const ListenerId id{key.index, key.generation};
   listening_.emplace(local, id);
@@ -40,11 +40,9 @@ Result<ConnectionId> Engine::accept(ListenerId id) {
 Result<void> Engine::close_listener(ListenerId id) {
   Listener* const owner = listener(id);
   if (owner == nullptr) return Errc::invalid_handle;
-  std::vector<std::uint32_t> half_open;
-  half_open_.for_each([&](std::uint32_t index, const HalfOpen& h) {
-    if (h.record.listener == id) half_open.push_back(index);
-  });
-  for (const std::uint32_t index : half_open) forget_half_open(index, TcpState::Closed);
+  while (const base::ListNode* const oldest = owner->half_open_by_age.front()) {
+    forget_half_open(static_cast<const AgeNode*>(oldest)->owner_index, TcpState::Closed);
+  }
   for (const ConnectionId unaccepted : std::exchange(owner->accept_queue, {})) {
     (void)abort(unaccepted);
   }

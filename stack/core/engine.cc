@@ -36,13 +36,15 @@ Engine::Engine(const Config& config, Random& random, TraceSink* trace)
       resets_(config.resets_per_second),
       isn_(random),
       ports_(random, config.ephemeral_port_first, config.ephemeral_port_last),
-      demux_(random) {}
+      demux_(random),
+      cookies_(random) {}
 
 Engine::~Engine() {
   ready_.clear();
   connections_.for_each([this](std::uint32_t, HostedConnection& c) { wheel_.cancel(c.timer); });
   half_open_.for_each([this](std::uint32_t, HalfOpen& h) { wheel_.cancel(h.timer); });
   time_wait_.for_each([this](std::uint32_t, Waiting& w) { wheel_.cancel(w.timer); });
+  listeners_.for_each([this](std::uint32_t, Listener& l) { wheel_.cancel(l.pressure_timer); });
 }
 
 // --- Events --------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@
 #include "stack/ip/reassembly.h"
 #include "stack/tcp/environment.h"
 #include "stack/tcp/isn.h"
+#include "stack/tcp/syn_cookie.h"
 #include "stack/timer/timing_wheel.h"
 
 namespace runnel::core {
@@ -121,17 +122,32 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void segment_arrives_for_connection(std::uint32_t index, tcp::Segment& seg);
   void segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg);
   void segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg);
-  void segment_arrives_unknown(const tcp::FourTuple& tuple, const tcp::Segment& seg);
-  // `beyond` is the last sequence number of the pair's previous connection, if one is known.
-  void answer_syn(const tcp::FourTuple& tuple, const tcp::Segment& seg, ListenerId id,
-                  std::optional<wire::SeqNum> beyond);
-  void establish(std::uint32_t index, tcp::Segment& seg);
+  void segment_arrives_unknown(const tcp::FourTuple& tuple, tcp::Segment& seg);
+  void reopen_time_wait(std::uint32_t index, const tcp::Segment& syn);
   void answer_with_reset(const tcp::FourTuple& tuple, const tcp::Segment& seg);
+
+  // --- passive_open.cc -------------------------------------------------------------------------
+  void syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
+  HalfOpen& create_half_open(const tcp::SynReceivedRecord& record);
+  void answer_with_cookie(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
+  void cookie_arrives(const tcp::FourTuple& tuple, tcp::Segment& ack, ListenerId id);
+  void establish(std::uint32_t index, tcp::Segment& seg);
+  // Whether the accept queue and the connection table have room for one more.
+  [[nodiscard]] bool may_establish(const Listener& owner);
+  // The handshake is over: a connection takes over and processes `seg`.
+  void open_passive(const tcp::SynReceivedRecord& record, tcp::Segment& seg);
+  // Whether one more half-open connection may be kept; the oldest may have to go for it.
+  [[nodiscard]] bool make_room_for_half_open(Listener& owner);
+  void shed_oldest_half_open(Listener& owner);
+  // Arms or cancels the listener's timer, whenever its half-open connections have changed.
+  void watch_pressure(Listener& owner);
+  [[nodiscard]] bool expects_cookies(const Listener& owner) const noexcept;
 
   // --- timers.cc -------------------------------------------------------------------------------
   void connection_timer(std::uint32_t index);
   void half_open_timer(std::uint32_t index);
   void time_wait_timer(std::uint32_t index);
+  void pressure_timer(std::uint32_t index);
 
   // --- transmit.cc -----------------------------------------------------------------------------
   [[nodiscard]] bool transmit_queued(TxFrame& frame);
@@ -150,6 +166,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void settle(HostedConnection& hosted);
   void leave_demux(HostedConnection& hosted);
   void begin_time_wait(HostedConnection& hosted);
+  void add_time_wait(const tcp::TimeWaitRecord& record, Instant until);
   // Deletes a record that moves on to `to`; SYN-RECEIVED itself when a connection takes over.
   void forget_half_open(std::uint32_t index, TcpState to);
   void end_time_wait(std::uint32_t index, TcpState to);
@@ -195,6 +212,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   tcp::IsnGenerator isn_;
   PortAllocator ports_;
   Demux demux_;
+  tcp::SynCookieGenerator cookies_;
   timer::TimingWheel wheel_;
 
   base::SlotMap<HostedConnection> connections_;

@@ -45,27 +45,40 @@ void Engine::leave_demux(HostedConnection& connection) {
 void Engine::begin_time_wait(HostedConnection& connection) {
   const tcp::TimeWaitRecord record = tcp::TimeWaitRecord::from(connection.tcp);
   if (connection.tcp.owes_ack()) send(record.tuple, record.bare_ack());
+  leave_demux(connection);
+  add_time_wait(record, now_ + record.time_wait);
+}
+
+// REQUIRES: the demux has nothing for the record's tuple.
+void Engine::add_time_wait(const tcp::TimeWaitRecord& record, Instant until) {
   if (time_wait_.size() >= config_.maximum_time_wait) {
     counters_.drop(DropReason::TcpTimeWaitFull);
     trace_move(TcpState::TimeWait, TcpState::Closed);
-    leave_demux(connection);
     return;
   }
   const auto key = time_wait_.create(
       [&](void* storage, const auto& k) { new (storage) Waiting(k.index, record); });
-  connection.is_demuxed = false;
-  demux_.replace(demux_.hash(record.tuple), {Kind::Connection, connection.tcp.id().index},
-                 {Kind::TimeWait, key.index});
-  wheel_.arm(time_wait_.at(key.index).timer, now_ + connection.tcp.config().time_wait);
+  demux_.insert(demux_.hash(record.tuple), {Kind::TimeWait, key.index});
+  wheel_.arm(time_wait_.at(key.index).timer, until);
 }
 
+// A SYN that interrupted TIME-WAIT and came to nothing was an old one: TIME-WAIT goes on.
 void Engine::forget_half_open(std::uint32_t index, TcpState to) {
-  if (to != TcpState::SynReceived) trace_move(TcpState::SynReceived, to);
   HalfOpen& half_open = half_open_.at(index);
-  if (Listener* const owner = listener(half_open.record.listener)) --owner->half_open_count;
+  const auto suspended = std::move(half_open.suspended);
+  const bool resumes =
+      suspended != nullptr && to != TcpState::SynReceived && now_ < suspended->until;
+  if (resumes) to = TcpState::TimeWait;
+  if (to != TcpState::SynReceived) trace_move(TcpState::SynReceived, to);
   wheel_.cancel(half_open.timer);
+  half_open.age.unlink();
   demux_.erase(demux_.hash(half_open.record.tuple), {Kind::SynReceived, index});
+  if (Listener* const owner = listener(half_open.record.listener)) {
+    --owner->half_open_count;
+    watch_pressure(*owner);
+  }
   half_open_.erase(index);
+  if (resumes) add_time_wait(suspended->record, suspended->until);
 }
 
 void Engine::end_time_wait(std::uint32_t index, TcpState to) {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "runnel/stack.h"
@@ -17,7 +19,7 @@
 namespace runnel::core {
 
 // Whose timer has expired, in TimerNode::owner_kind.
-enum class TimerOwner : std::uint8_t { Connection, SynReceived, TimeWait };
+enum class TimerOwner : std::uint8_t { Connection, SynReceived, TimeWait, Listener };
 
 // A wheel node that knows the index of its owner in the table of that kind.
 struct OwnedTimer : timer::TimerNode {
@@ -51,13 +53,6 @@ struct HostedConnection {
   std::unique_ptr<std::vector<Event>> held_events;
 };
 
-struct HalfOpen {
-  HalfOpen(std::uint32_t index, const tcp::SynReceivedRecord& from)
-      : record(from), timer(TimerOwner::SynReceived, index) {}
-  tcp::SynReceivedRecord record;
-  OwnedTimer timer;
-};
-
 struct Waiting {
   Waiting(std::uint32_t index, const tcp::TimeWaitRecord& from)
       : record(from), timer(TimerOwner::TimeWait, index) {}
@@ -65,13 +60,52 @@ struct Waiting {
   OwnedTimer timer;
 };
 
+// A TIME-WAIT that a SYN has interrupted, and when it would have ended.
+struct SuspendedTimeWait {
+  tcp::TimeWaitRecord record;
+  Instant until;
+};
+
+// A place in a listener's list of half-open connections, the oldest first.
+struct AgeNode : base::ListNode {
+  explicit AgeNode(std::uint32_t index) noexcept : owner_index(index) {}
+  std::uint32_t owner_index;
+};
+
+struct HalfOpen {
+  HalfOpen(std::uint32_t index, const tcp::SynReceivedRecord& from, Instant now)
+      : record(from), since(now), timer(TimerOwner::SynReceived, index), age(index) {}
+  tcp::SynReceivedRecord record;
+  Instant since;  // the SYN's arrival
+  OwnedTimer timer;
+  AgeNode age;
+  // What this becomes again when the SYN turns out to be an old one (RFC 9293 section 3.6.1).
+  std::unique_ptr<SuspendedTimeWait> suspended;
+};
+// Peers decide how many there are (RFC 4987 section 3.5).
+static_assert(sizeof(HalfOpen) <= 200);
+
 struct Listener {
+  Listener(std::uint32_t index, const Endpoint& at, std::size_t limit, tcp::SharedConfig shared)
+      : local(at),
+        backlog(limit),
+        config(std::move(shared)),
+        pressure_timer(TimerOwner::Listener, index) {}
+
   Endpoint local;
   std::size_t backlog;
   tcp::SharedConfig config;
   std::size_t half_open_count = 0;
+  base::IntrusiveList half_open_by_age;   // of AgeNode
+  OwnedTimer pressure_timer;              // for the oldest of them, while there are too many
+  std::optional<Instant> cookie_sent_at;  // the last one
   std::deque<ConnectionId> accept_queue;
   bool is_incoming_reported = false;  // an Incoming event waits to be fetched
+
+  // More than nine tenths of the backlog are half-open: most of them will hardly be completed.
+  [[nodiscard]] bool is_under_pressure() const noexcept {
+    return half_open_count * 10 > backlog * 9;
+  }
 };
 
 }  // namespace runnel::core

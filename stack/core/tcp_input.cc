@@ -69,21 +69,25 @@ void Engine::segment_arrives_for_connection(std::uint32_t index, tcp::Segment& s
 }
 
 // LISTEN, or CLOSED.
-void Engine::segment_arrives_unknown(const tcp::FourTuple& tuple, const tcp::Segment& seg) {
+void Engine::segment_arrives_unknown(const tcp::FourTuple& tuple, tcp::Segment& seg) {
   const ListenerId id = listener_for(tuple.local);
   if (!id.is_set()) {
     counters_.drop(DropReason::TcpNoConnection);
     answer_with_reset(tuple, seg);
     return;
   }
-  switch (tcp::segment_arrives_listen(seg, counters_)) {
+  const bool expects = expects_cookies(*listener(id));
+  switch (tcp::segment_arrives_listen(seg, expects, counters_)) {
     case tcp::ListenAction::Drop:
       return;
     case tcp::ListenAction::Reset:
       answer_with_reset(tuple, seg);
       return;
+    case tcp::ListenAction::CheckCookie:
+      cookie_arrives(tuple, seg, id);
+      return;
     case tcp::ListenAction::Answer:
-      answer_syn(tuple, seg, id, std::nullopt);
+      syn_arrives(tuple, seg, id);
       return;
   }
 }
@@ -98,37 +102,15 @@ void Engine::answer_with_reset(const tcp::FourTuple& tuple, const tcp::Segment& 
   send(tuple, *reset);
 }
 
-void Engine::answer_syn(const tcp::FourTuple& tuple, const tcp::Segment& seg, ListenerId id,
-                        std::optional<wire::SeqNum> beyond) {
-  Listener& owner = *listener(id);
-  if (owner.half_open_count >= owner.backlog || owner.accept_queue.size() >= owner.backlog) {
-    counters_.drop(DropReason::TcpBacklogFull);
-    return;
-  }
-  wire::SeqNum iss = isn_.generate(tuple, now_);
-  // A new connection of a pair in TIME-WAIT starts behind the old one (RFC 9293, MAY-2).
-  if (beyond && iss <= *beyond) iss = *beyond + 1;
-  const auto record =
-      tcp::SynReceivedRecord::from_syn(tuple, seg, iss, id, *owner.config, environment_.link);
-  const auto key = half_open_.create(
-      [&](void* storage, const auto& k) { new (storage) HalfOpen(k.index, record); });
-  HalfOpen& half_open = half_open_.at(key.index);
-  ++owner.half_open_count;
-  demux_.insert(demux_.hash(tuple), {Kind::SynReceived, key.index});
-  half_open.record.sent_at = now_;
-  wheel_.arm(half_open.timer, now_ + record.timeout(*owner.config));
-  trace_move(TcpState::Listen, TcpState::SynReceived);
-  send(tuple, record.syn_ack(*owner.config, environment_.link));
-}
-
 void Engine::segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg) {
   HalfOpen& half_open = half_open_.at(index);
-  const tcp::SynReceivedRecord& record = half_open.record;
+  tcp::SynReceivedRecord& record = half_open.record;
   const TcpConfig& config = *listener(record.listener)->config;
   switch (tcp::segment_arrives_syn_received(record, config, seg, counters_)) {
     case tcp::SynReceivedAction::Drop:
       return;
     case tcp::SynReceivedAction::ResendSynAck:
+      record.sent_at = kNever;  // which of the two will have been answered? (Karn's rule)
       send(record.tuple, record.syn_ack(config, environment_.link));
       return;
     case tcp::SynReceivedAction::Acknowledge:
@@ -147,33 +129,6 @@ void Engine::segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg) {
   }
 }
 
-// The handshake's last ACK: the record becomes a connection, which processes the segment anew.
-void Engine::establish(std::uint32_t index, tcp::Segment& seg) {
-  const tcp::SynReceivedRecord record = half_open_.at(index).record;
-  Listener& owner = *listener(record.listener);
-  if (owner.accept_queue.size() >= owner.backlog) {
-    // No RST: the SYN,ACK goes out again, and by then there may be room.
-    counters_.drop(DropReason::TcpAcceptQueueFull);
-    return;
-  }
-  if (connections_.size() >= config_.maximum_connections) {
-    counters_.drop(DropReason::TcpConnectionsFull);
-    return;
-  }
-  forget_half_open(index, TcpState::SynReceived);
-  HostedConnection* const connection = create_connection(record.tuple, owner.config);
-  connection->held_events = std::make_unique<std::vector<Event>>();
-  connection->tcp.open_passive(record.promote(*owner.config), now_);
-  owner.accept_queue.push_back(connection->tcp.id());
-  ++counters_.tcp_passive_opens;
-  if (!owner.is_incoming_reported) {
-    owner.is_incoming_reported = true;
-    events_.push_back({EventKind::Incoming, {}, record.listener, {}});
-  }
-  connection->tcp.segment_arrives(seg, now_);
-  settle(*connection);
-}
-
 void Engine::segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg) {
   Waiting& waiting = time_wait_.at(index);
   const tcp::TimeWaitRecord record = waiting.record;
@@ -181,7 +136,7 @@ void Engine::segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg) {
     case tcp::TimeWaitAction::Drop:
       return;
     case tcp::TimeWaitAction::AcknowledgeAndRestart:
-      wheel_.arm(waiting.timer, now_ + config_.tcp.time_wait);
+      wheel_.arm(waiting.timer, now_ + record.time_wait);
       send(record.tuple, record.bare_ack());
       return;
     case tcp::TimeWaitAction::Acknowledge:
@@ -190,17 +145,35 @@ void Engine::segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg) {
     case tcp::TimeWaitAction::Delete:
       end_time_wait(index, TcpState::Closed);
       return;
-    case tcp::TimeWaitAction::Reopen: {
-      const ListenerId id = listener_for(record.tuple.local);
-      if (!id.is_set()) {
-        counters_.drop(DropReason::TcpTimeWait);
-        return;
-      }
-      end_time_wait(index, TcpState::Listen);
-      answer_syn(record.tuple, seg, id, record.snd_nxt);
+    case tcp::TimeWaitAction::Reopen:
+      reopen_time_wait(index, seg);
       return;
-    }
   }
+}
+
+// A SYN takes over the pair of endpoints, and gives it back if it comes to nothing. That needs a
+// record: where there is no room for one the peer may try again later, because a cookie could
+// neither return to TIME-WAIT nor begin behind the old connection.
+void Engine::reopen_time_wait(std::uint32_t index, const tcp::Segment& syn) {
+  const tcp::TimeWaitRecord old = time_wait_.at(index).record;
+  const ListenerId id = listener_for(old.tuple.local);
+  if (!id.is_set()) {
+    counters_.drop(DropReason::TcpTimeWait);
+    return;
+  }
+  Listener& owner = *listener(id);
+  if (owner.accept_queue.size() >= owner.backlog || !make_room_for_half_open(owner)) {
+    counters_.drop(DropReason::TcpBacklogFull);
+    return;
+  }
+  const Instant until = time_wait_.at(index).timer.deadline;
+  end_time_wait(index, TcpState::Listen);
+  // RFC 9293 section 3.6.1, MAY-2: the new connection begins behind the old one.
+  wire::SeqNum iss = isn_.generate(old.tuple, now_);
+  if (iss <= old.snd_nxt) iss = old.snd_nxt + 1;
+  HalfOpen& half_open = create_half_open(
+      tcp::SynReceivedRecord::from_syn(old.tuple, syn, iss, id, *owner.config, environment_.link));
+  half_open.suspended = std::make_unique<SuspendedTimeWait>(SuspendedTimeWait{old, until});
 }
 
 }  // namespace runnel::core

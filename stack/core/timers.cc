@@ -5,6 +5,13 @@
 
 namespace runnel::core {
 
+namespace {
+
+// Most of what fills a backlog is forged, and each SYN,ACK goes to whom the forger chose.
+constexpr std::uint8_t kSynAckRetransmissionsUnderPressure = 1;
+
+}  // namespace
+
 void Engine::advance(Instant now) {
   set_now(now);
   base::IntrusiveList expired;
@@ -21,6 +28,9 @@ void Engine::advance(Instant now) {
         break;
       case TimerOwner::TimeWait:
         time_wait_timer(timer.owner_index);
+        break;
+      case TimerOwner::Listener:
+        pressure_timer(timer.owner_index);
         break;
     }
   }
@@ -45,16 +55,34 @@ void Engine::connection_timer(std::uint32_t index) {
 // SYN-RECEIVED: sends the SYN,ACK again, or gives up.
 void Engine::half_open_timer(std::uint32_t index) {
   HalfOpen& half_open = half_open_.at(index);
-  const TcpConfig& config = *listener(half_open.record.listener)->config;
+  const Listener& owner = *listener(half_open.record.listener);
+  const TcpConfig& config = *owner.config;
   if (half_open.record.retransmissions >= config.syn_ack_retransmissions) {
     ++counters_.tcp_attempt_fails;
     forget_half_open(index, TcpState::Closed);
     return;
   }
+  if (owner.is_under_pressure() &&
+      half_open.record.retransmissions >= kSynAckRetransmissionsUnderPressure) {
+    wheel_.arm(half_open.timer, now_ + half_open.record.timeout(config));
+    return;  // pressure_timer() ends it unless the pressure goes
+  }
   ++half_open.record.retransmissions;
   ++counters_.tcp_retrans_segs;
   wheel_.arm(half_open.timer, now_ + half_open.record.timeout(config));
   send(half_open.record.tuple, half_open.record.syn_ack(config, environment_.link));
+}
+
+// Too many half-open connections, and the oldest have had their time.
+void Engine::pressure_timer(std::uint32_t index) {
+  Listener& owner = listeners_.at(index);
+  const auto is_oldest_due = [&] {
+    const auto* const oldest = static_cast<const AgeNode*>(owner.half_open_by_age.front());
+    return owner.is_under_pressure() &&
+           half_open_.at(oldest->owner_index).since + config_.syn_received_under_pressure <= now_;
+  };
+  while (is_oldest_due()) shed_oldest_half_open(owner);
+  watch_pressure(owner);
 }
 
 void Engine::time_wait_timer(std::uint32_t index) {

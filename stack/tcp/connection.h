@@ -51,7 +51,7 @@ struct PassiveOpen {
   std::uint16_t peer_window = 0;  // of the peer's SYN, unscaled
   std::uint16_t smss_octets = 0;
   std::optional<std::uint8_t> peer_scale;  // from the peer's SYN; both sides scale, or neither
-  std::optional<Instant> syn_ack_sent_at;  // none when it was retransmitted (Karn's rule)
+  std::optional<Instant> syn_ack_sent_at;  // none after a second SYN,ACK (Karn), or a SYN cookie
   std::uint8_t syn_ack_retransmissions = 0;
 };
 

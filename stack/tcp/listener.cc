@@ -8,12 +8,14 @@
 namespace runnel::tcp {
 
 // RFC 9293 section 3.10.7.2: RST, then ACK, then SYN, then everything else.
-ListenAction segment_arrives_listen(const Segment& seg, Counters& counters) noexcept {
+ListenAction segment_arrives_listen(const Segment& seg, bool expects_cookies,
+                                    Counters& counters) noexcept {
   if (seg.flags.rst) {
     counters.drop(DropReason::TcpResetInListen);
     return ListenAction::Drop;
   }
   if (seg.flags.ack) {
+    if (expects_cookies && !seg.flags.syn) return ListenAction::CheckCookie;
     counters.drop(DropReason::TcpNoConnection);
     return ListenAction::Reset;
   }
@@ -76,7 +78,7 @@ PassiveOpen SynReceivedRecord::promote(const TcpConfig& config) const noexcept {
   open.peer_window = peer_window;
   open.smss_octets = smss_octets;
   if (peer_scale != kNoScale) open.peer_scale = peer_scale;
-  if (retransmissions == 0) open.syn_ack_sent_at = sent_at;
+  if (retransmissions == 0 && sent_at != kNever) open.syn_ack_sent_at = sent_at;
   open.syn_ack_retransmissions = retransmissions;
   return open;
 }

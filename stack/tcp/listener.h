@@ -18,11 +18,15 @@ namespace runnel::tcp {
 // What a listener does with a segment for which there is no connection.
 enum class ListenAction : std::uint8_t {
   Drop,
-  Reset,   // answer with a RST
-  Answer,  // a SYN: make a record and send SYN,ACK
+  Reset,        // answer with a RST
+  CheckCookie,  // an ACK: it may bring a SYN cookie back
+  Answer,       // a SYN: make a record and send SYN,ACK
 };
 
-[[nodiscard]] ListenAction segment_arrives_listen(const Segment& seg, Counters& counters) noexcept;
+// `expects_cookies`: the listener has sent SYN cookies that are good still. Without them every ACK
+// is reset unseen (RFC 4987 appendix A), so that nobody can guess cookies at leisure.
+[[nodiscard]] ListenAction segment_arrives_listen(const Segment& seg, bool expects_cookies,
+                                                  Counters& counters) noexcept;
 
 // A handshake of which the last ACK is outstanding.
 struct SynReceivedRecord {
@@ -32,7 +36,7 @@ struct SynReceivedRecord {
   ListenerId listener;
   SeqNum iss;
   SeqNum irs;
-  Instant sent_at{};              // when the SYN,ACK left
+  Instant sent_at{};              // when the SYN,ACK left; kNever: no round trip can be told
   std::uint16_t peer_window = 0;  // the SYN's, unscaled
   std::uint16_t smss_octets = 0;  // what the SYN's MSS option and the link allow
   std::uint8_t peer_scale = kNoScale;
@@ -49,6 +53,8 @@ struct SynReceivedRecord {
   [[nodiscard]] Duration timeout(const TcpConfig& config) const noexcept;
   [[nodiscard]] PassiveOpen promote(const TcpConfig& config) const noexcept;
 };
+// Peers decide how many there are (RFC 4987 section 3.5).
+static_assert(sizeof(SynReceivedRecord) <= 96);
 
 enum class SynReceivedAction : std::uint8_t {
   Drop,

@@ -13,6 +13,8 @@ TimeWaitRecord TimeWaitRecord::from(const Connection& connection) noexcept {
   record.rcv_nxt = connection.rcv().nxt;
   record.rcv_wnd = connection.rcv().wnd();
   record.rcv_scale = connection.rcv().scale;
+  record.ignores_reset = connection.config().time_wait_ignores_reset;
+  record.time_wait = connection.config().time_wait;
   return record;
 }
 
@@ -25,14 +27,25 @@ wire::TcpHeader TimeWaitRecord::bare_ack() const {
   return header;
 }
 
+namespace {
+
+// Whether a SYN is none of the old connection's: RFC 6191 section 2. "Larger than the last sequence
+// number seen", which was FIN's, is RCV.NXT or more.
+bool is_new_connection(const TimeWaitRecord& record, const Segment& syn) noexcept {
+  return record.rcv_nxt <= syn.seq;
+}
+
+}  // namespace
+
 TimeWaitAction segment_arrives_time_wait(const TimeWaitRecord& record, const Segment& seg,
                                          Counters& counters) noexcept {
   const bool is_opening = seg.flags.syn && !seg.flags.ack && !seg.flags.rst;
-  if (is_opening && record.rcv_nxt < seg.seq) return TimeWaitAction::Reopen;
+  if (is_opening && is_new_connection(record, seg)) return TimeWaitAction::Reopen;
 
   counters.drop(DropReason::TcpTimeWait);
   if (is_opening) return TimeWaitAction::Drop;  // an old SYN: silence, it may be a duplicate
   const bool is_in_window = is_acceptable(seg.seq, seg.len(), record.rcv_nxt, record.rcv_wnd);
+  if (seg.flags.rst && record.ignores_reset) return TimeWaitAction::Drop;
   if (seg.flags.rst) {  // RFC 5961 section 3.2, as in every synchronized state
     if (seg.seq == record.rcv_nxt) return TimeWaitAction::Delete;
     return is_in_window ? TimeWaitAction::Acknowledge : TimeWaitAction::Drop;

@@ -1,4 +1,5 @@
-// The table of legal moves between states: RFC 9293 figure 5 and section 3.10, nothing else.
+// The table of legal moves between states: RFC 9293 figure 5, sections 3.10 and 3.6.1 (the return
+// to TIME-WAIT), nothing else.
 #pragma once
 
 #include <array>
@@ -31,6 +32,7 @@ inline constexpr std::array kLegalTransitions = {
     Transition{State::SynReceived, State::Established, "ACK of SYN"},
     Transition{State::SynReceived, State::FinWait1, "CLOSE / FIN"},
     Transition{State::SynReceived, State::Listen, "RST, after a passive OPEN"},
+    Transition{State::SynReceived, State::TimeWait, "RST or timeout, after TIME-WAIT"},
     Transition{State::SynReceived, State::Closed, "ABORT, RST or timeout"},
     Transition{State::Established, State::FinWait1, "CLOSE / FIN"},
     Transition{State::Established, State::CloseWait, "FIN / ACK"},

@@ -43,7 +43,7 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
   if (open.syn_ack_sent_at) {
     rtt_sent_at_ = open.syn_ack_sent_at;
     rtt_end_ = snd_.nxt;
-  } else {
+  } else if (open.syn_ack_retransmissions > 0) {
     rtt_.handshake_was_retransmitted();
   }
   last_heard_ = last_moved_ = now;

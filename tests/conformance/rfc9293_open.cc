@@ -150,8 +150,20 @@ TEST_F(Backlog, HandshakesAndWaitingConnectionsTogetherAreLimited) {
     send(segment().from_port(port).syn().seq(port).mss(1460));
   }
   EXPECT_EQ(stack().syn_received_count(), 3U);
-  EXPECT_EQ(all_sent().size(), 3U) << "the others are not answered: they try again";
-  EXPECT_EQ(dropped(DropReason::TcpBacklogFull), 7U);
+  EXPECT_EQ(all_sent().size(), 10U) << "the others get SYN cookies, which take no room";
+  EXPECT_EQ(counters().tcp_syn_cookies_sent, 7U);
+}
+
+TEST_F(Backlog, AFullAcceptQueueLeavesSynsUnanswered) {
+  ListenOptions options;
+  options.backlog = 1;
+  listen(kPort, options);
+  send(segment().syn().seq(peer_iss).mss(1460));
+  send(ack_segment(0, 0));
+  forget_sent();
+  send(segment().from_port(77).syn().seq(1).mss(1460));
+  EXPECT_THAT(next_sent(), IsNothing()) << "the peer tries again: there may be room then";
+  EXPECT_EQ(dropped(DropReason::TcpBacklogFull), 1U);
 }
 
 TEST_F(Backlog, AcceptingMakesRoomAndKeepsTheOrderOfArrival) {

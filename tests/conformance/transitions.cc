@@ -82,6 +82,12 @@ TEST_F(Transitions, R_9293_3_10_6_STATUS_EveryLegalMoveIsMadeAndNoOther) {
     bring_to(TcpState::TimeWait, Opening::Passive);
     send(segment().syn().seq(their(100000)).mss(1460));
   });
+  live("TIME-WAIT reopened by an old duplicate", [this] {
+    bring_to(TcpState::TimeWait, Opening::Passive);
+    send(segment().syn().seq(their(100000)).mss(1460));
+    send(segment().rst().seq(their(100001)));
+    EXPECT_EQ(name_of(state()), "TIME-WAIT");
+  });
   for (const TcpState state :
        {TcpState::Established, TcpState::FinWait1, TcpState::FinWait2, TcpState::CloseWait,
         TcpState::Closing, TcpState::LastAck, TcpState::TimeWait}) {

@@ -39,7 +39,8 @@ TEST(Listen, ResetsAreDroppedWhateverElseIsSet) {
   Counters counters;
   for (const wire::TcpFlags flags :
        {wire::TcpFlags{.rst = true}, {.rst = true, .ack = true}, {.syn = true, .rst = true}}) {
-    EXPECT_EQ(segment_arrives_listen(segment_with(flags, kIrs), counters), ListenAction::Drop);
+    EXPECT_EQ(segment_arrives_listen(segment_with(flags, kIrs), false, counters),
+              ListenAction::Drop);
   }
   EXPECT_EQ(counters.dropped(DropReason::TcpResetInListen), 3U);
 }
@@ -48,17 +49,18 @@ TEST(Listen, AcknowledgmentsAreAnsweredWithAReset) {
   Counters counters;
   for (const wire::TcpFlags flags :
        {wire::TcpFlags{.ack = true}, {.syn = true, .ack = true}, {.fin = true, .ack = true}}) {
-    EXPECT_EQ(segment_arrives_listen(segment_with(flags, kIrs), counters), ListenAction::Reset);
+    EXPECT_EQ(segment_arrives_listen(segment_with(flags, kIrs), false, counters),
+              ListenAction::Reset);
   }
 }
 
 TEST(Listen, SynsAreAnsweredWithTextAndFinToo) {
   Counters counters;
-  EXPECT_EQ(segment_arrives_listen(segment_with({.syn = true}, kIrs), counters),
+  EXPECT_EQ(segment_arrives_listen(segment_with({.syn = true}, kIrs), false, counters),
             ListenAction::Answer);
-  EXPECT_EQ(
-      segment_arrives_listen(segment_with({.fin = true, .syn = true}, kIrs, 0, "abc"), counters),
-      ListenAction::Answer);
+  EXPECT_EQ(segment_arrives_listen(segment_with({.fin = true, .syn = true}, kIrs, 0, "abc"), false,
+                                   counters),
+            ListenAction::Answer);
   EXPECT_EQ(counters.dropped_total(), 0U);
 }
 
@@ -66,7 +68,7 @@ TEST(Listen, EverythingElseIsDropped) {
   Counters counters;
   for (const wire::TcpFlags flags :
        {wire::TcpFlags{}, {.fin = true}, {.psh = true}, {.fin = true, .psh = true, .urg = true}}) {
-    EXPECT_EQ(segment_arrives_listen(segment_with(flags, kIrs, 0, "abc"), counters),
+    EXPECT_EQ(segment_arrives_listen(segment_with(flags, kIrs, 0, "abc"), false, counters),
               ListenAction::Drop);
   }
   EXPECT_EQ(counters.dropped(DropReason::TcpNoSyn), 4U);

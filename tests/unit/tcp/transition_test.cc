@@ -50,8 +50,10 @@ const std::set<Move>& moves_of_the_rfc() {
       // FIN.
       {S::SynReceived, S::CloseWait},
       {S::FinWait1, S::TimeWait},
-      // Section 3.6.1, MAY-2: a SYN reopens a connection out of TIME-WAIT, by way of the listener.
+      // Section 3.6.1, MAY-2: a SYN reopens a connection out of TIME-WAIT, by way of the listener,
+      // and an old duplicate falls back to it.
       {S::TimeWait, S::Listen},
+      {S::SynReceived, S::TimeWait},
   };
   return kMoves;
 }

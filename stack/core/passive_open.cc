@@ -1,0 +1,135 @@
+// From a SYN for a listener to a connection that waits for accept(): records of half-open
+// connections, SYN cookies in their place, and what gives way under a flood (RFC 4987).
+#include "stack/core/engine.h"
+#include "stack/tcp/reset.h"
+
+namespace runnel::core {
+
+// --- The SYN -------------------------------------------------------------------------------------
+
+void Engine::syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id) {
+  Listener& owner = *listener(id);
+  if (owner.accept_queue.size() >= owner.backlog) {
+    counters_.drop(DropReason::TcpBacklogFull);
+    return;
+  }
+  if (config_.syn_cookies == SynCookies::Always || !make_room_for_half_open(owner)) {
+    answer_with_cookie(tuple, syn, id);
+    return;
+  }
+  create_half_open(tcp::SynReceivedRecord::from_syn(tuple, syn, isn_.generate(tuple, now_), id,
+                                                    *owner.config, environment_.link));
+}
+
+HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record) {
+  Listener& owner = *listener(record.listener);
+  const auto key = half_open_.create(
+      [&](void* storage, const auto& k) { new (storage) HalfOpen(k.index, record, now_); });
+  HalfOpen& half_open = half_open_.at(key.index);
+  half_open.record.sent_at = now_;
+  ++owner.half_open_count;
+  owner.half_open_by_age.push_back(half_open.age);
+  watch_pressure(owner);
+  demux_.insert(demux_.hash(record.tuple), {Kind::SynReceived, key.index});
+  wheel_.arm(half_open.timer, now_ + record.timeout(*owner.config));
+  trace_move(TcpState::Listen, TcpState::SynReceived);
+  send(record.tuple, half_open.record.syn_ack(*owner.config, environment_.link));
+  return half_open;
+}
+
+// The SYN,ACK of a record that nobody keeps.
+void Engine::answer_with_cookie(const tcp::FourTuple& tuple, const tcp::Segment& syn,
+                                ListenerId id) {
+  Listener& owner = *listener(id);
+  auto record = tcp::SynReceivedRecord::from_syn(tuple, syn, wire::SeqNum{}, id, *owner.config,
+                                                 environment_.link);
+  cookies_.encode(record, now_);
+  owner.cookie_sent_at = now_;
+  ++counters_.tcp_syn_cookies_sent;
+  send(tuple, record.syn_ack(*owner.config, environment_.link));
+}
+
+// --- The handshake's last ACK --------------------------------------------------------------------
+
+bool Engine::expects_cookies(const Listener& owner) const noexcept {
+  if (config_.syn_cookies == SynCookies::Always) return true;
+  return owner.cookie_sent_at && now_ - *owner.cookie_sent_at <= tcp::SynCookieGenerator::kValidity;
+}
+
+void Engine::cookie_arrives(const tcp::FourTuple& tuple, tcp::Segment& ack, ListenerId id) {
+  const Listener& owner = *listener(id);
+  const auto record = cookies_.decode(tuple, ack, id, *owner.config, environment_.link, now_);
+  if (!record) {
+    counters_.drop(DropReason::TcpBadCookie);
+    answer_with_reset(tuple, ack);
+    return;
+  }
+  if (!may_establish(owner)) return;  // as for a record: what the peer sends next may find room
+  ++counters_.tcp_syn_cookies_accepted;
+  trace_move(TcpState::Listen, TcpState::SynReceived);
+  open_passive(*record, ack);
+}
+
+// The record becomes a connection.
+void Engine::establish(std::uint32_t index, tcp::Segment& seg) {
+  const tcp::SynReceivedRecord record = half_open_.at(index).record;
+  if (!may_establish(*listener(record.listener))) return;  // no RST: the SYN,ACK goes out again
+  forget_half_open(index, TcpState::SynReceived);
+  open_passive(record, seg);
+}
+
+bool Engine::may_establish(const Listener& owner) {
+  if (owner.accept_queue.size() >= owner.backlog) {
+    counters_.drop(DropReason::TcpAcceptQueueFull);
+    return false;
+  }
+  if (connections_.size() >= config_.maximum_connections) {
+    counters_.drop(DropReason::TcpConnectionsFull);
+    return false;
+  }
+  return true;
+}
+
+void Engine::open_passive(const tcp::SynReceivedRecord& record, tcp::Segment& seg) {
+  Listener& owner = *listener(record.listener);
+  HostedConnection* const connection = create_connection(record.tuple, owner.config);
+  connection->held_events = std::make_unique<std::vector<Event>>();
+  connection->tcp.open_passive(record.promote(*owner.config), now_);
+  owner.accept_queue.push_back(connection->tcp.id());
+  ++counters_.tcp_passive_opens;
+  if (!owner.is_incoming_reported) {
+    owner.is_incoming_reported = true;
+    events_.push_back({EventKind::Incoming, {}, record.listener, {}});
+  }
+  connection->tcp.segment_arrives(seg, now_);
+  settle(*connection);
+}
+
+// --- Too many half-open connections --------------------------------------------------------------
+
+bool Engine::make_room_for_half_open(Listener& owner) {
+  if (owner.half_open_count < owner.backlog) return true;
+  if (config_.syn_cookies != SynCookies::Never) return false;
+  shed_oldest_half_open(owner);
+  return true;
+}
+
+void Engine::shed_oldest_half_open(Listener& owner) {
+  const auto* const oldest = static_cast<const AgeNode*>(owner.half_open_by_age.front());
+  counters_.drop(DropReason::TcpHalfOpenShed);
+  ++counters_.tcp_attempt_fails;
+  forget_half_open(oldest->owner_index, TcpState::Closed);
+}
+
+void Engine::watch_pressure(Listener& owner) {
+  if (!owner.is_under_pressure()) {
+    wheel_.cancel(owner.pressure_timer);
+    owner.pressure_timer.deadline = kNever;
+    return;
+  }
+  const auto* const oldest = static_cast<const AgeNode*>(owner.half_open_by_age.front());
+  wheel_.arm(owner.pressure_timer,
+             half_open_.at(oldest->owner_index).since + config_.syn_received_under_pressure);
+}
+
+}  // namespace runnel::core
