@@ -1,0 +1,95 @@
+// How large a packet may be on its way to the peer: path MTU discovery by ICMP (RFC 1191), with
+// the checks of RFC 5927 section 7 against forged messages.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "runnel/time.h"
+#include "stack/wire/seq_num.h"
+
+namespace runnel::tcp {
+
+using wire::SeqNum;
+
+// The next smaller size that links have, for routers that do not say theirs (RFC 1191 section 7).
+[[nodiscard]] std::uint16_t plateau_below(std::uint16_t octets) noexcept;
+
+// The path MTU of one connection. All sizes are octets of IP packet.
+//
+// Theory of operation. Every segment leaves with DF. A router that cannot forward it answers with
+// Fragmentation Needed, "Too Big" here. Such a message costs its forger nothing, so it is measured
+// against what this connection knows by itself:
+//
+//    0 ──── floor ──── largest acknowledged ──── octets() ──── largest sent
+//              └── held until a timeout ──┘└── at once ──┘└──── stale ────...
+//
+// Between the largest packet that was acknowledged and the present estimate nothing is known yet
+// (initial discovery): the message is believed at once. Below it the path has carried more than
+// the message claims, so the path must have changed: that is believed only when the quoted segment
+// times out, and forgotten when it is acknowledged (RFC 5927 section 7.2, MAXSEGRTO of 1). A
+// message never raises the estimate. Nothing but time does, or a probe that was acknowledged.
+//
+// INVARIANT: min(floor, limit) <= octets() <= limit().
+class PathMtu {
+ public:
+  enum class Verdict : std::uint8_t {
+    Stale,    // claims a size that nothing of ours has, or no news: ignored
+    Held,     // believed when the quoted segment times out
+    Lowered,  // octets() is smaller now
+  };
+
+  // `limit` is the first hop's MTU, where the estimate begins.
+  PathMtu(std::uint16_t limit, std::uint16_t floor) noexcept;
+
+  [[nodiscard]] std::uint16_t octets() const noexcept { return octets_; }
+  [[nodiscard]] std::uint16_t limit() const noexcept { return limit_; }
+
+  // A packet left that ends at sequence number `end`, with text.
+  void on_sent(SeqNum end, std::uint16_t packet_octets) noexcept;
+  // SND.UNA is `ack` now.
+  void on_acknowledged(SeqNum ack) noexcept;
+  // A Too Big came: `next_hop_mtu` is 0 when the router does not say. It quotes the packet of
+  // `quoted_octets` at `quoted_seq`. REQUIRES: the quoted sequence number is in flight.
+  [[nodiscard]] Verdict on_too_big(std::uint16_t next_hop_mtu, std::uint16_t quoted_octets,
+                                   SeqNum quoted_seq, Instant now) noexcept;
+  // The oldest segment timed out. True when that made a held message lower the estimate.
+  [[nodiscard]] bool on_timeout(Instant now) noexcept;
+
+  // Begins with what is known of the path, or returns to a size that is known to pass.
+  void lower_to(std::uint16_t octets, Instant now) noexcept;
+  // A packet of this size was acknowledged.
+  void raise_to(std::uint16_t octets) noexcept;
+  // A lowering was so long ago that the path may have changed: back to the limit (RFC 1191
+  // section 6.3). True when that raised the estimate.
+  [[nodiscard]] bool forget_if_older_than(Duration age, Instant now) noexcept;
+
+  // The estimate was lowered, and a packet was acknowledged since: the path does carry packets,
+  // and others may believe the estimate too.
+  [[nodiscard]] bool is_lowering_confirmed() const noexcept {
+    return lowered_at_.has_value() && !awaits_ack_;
+  }
+
+ private:
+  struct TooBig {
+    std::uint16_t octets;
+    SeqNum quoted_seq;
+  };
+  // The packet of which the acknowledgment would be news: the largest so far.
+  struct Measured {
+    SeqNum end;
+    std::uint16_t octets;
+  };
+
+  std::uint16_t limit_;
+  std::uint16_t floor_;
+  std::uint16_t octets_;
+  std::uint16_t largest_sent_ = 0;   // maxsizesent of RFC 5927, since the last lowering
+  std::uint16_t largest_acked_ = 0;  // maxsizeacked
+  bool awaits_ack_ = false;          // nothing was acknowledged since the last lowering
+  std::optional<Measured> measured_;
+  std::optional<TooBig> held_;
+  std::optional<Instant> lowered_at_;
+};
+
+}  // namespace runnel::tcp
