@@ -37,7 +37,8 @@ Engine::Engine(const Config& config, Random& random, TraceSink* trace)
       isn_(random),
       ports_(random, config.ephemeral_port_first, config.ephemeral_port_last),
       demux_(random),
-      cookies_(random) {}
+      cookies_(random),
+      timestamp_offsets_(random) {}
 
 Engine::~Engine() {
   ready_.clear();

@@ -128,6 +128,10 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
 
   // --- passive_open.cc -------------------------------------------------------------------------
   void syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
+  // What is kept of a SYN, with the options that are agreed upon.
+  [[nodiscard]] tcp::SynReceivedRecord record_of(const tcp::FourTuple& tuple,
+                                                 const tcp::Segment& syn, wire::SeqNum iss,
+                                                 ListenerId id) const;
   HalfOpen& create_half_open(const tcp::SynReceivedRecord& record);
   void answer_with_cookie(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
   void cookie_arrives(const tcp::FourTuple& tuple, tcp::Segment& ack, ListenerId id);
@@ -228,6 +232,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   std::deque<Event> events_;
   std::deque<EchoReply> echo_replies_;
   std::vector<ConnectionId> memory_waiters_;
+  tcp::TimestampOffsets timestamp_offsets_;
 };
 
 }  // namespace runnel::core

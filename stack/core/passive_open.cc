@@ -17,8 +17,15 @@ void Engine::syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, L
     answer_with_cookie(tuple, syn, id);
     return;
   }
-  create_half_open(tcp::SynReceivedRecord::from_syn(tuple, syn, isn_.generate(tuple, now_), id,
-                                                    *owner.config, environment_.link));
+  create_half_open(record_of(tuple, syn, isn_.generate(tuple, now_), id));
+}
+
+tcp::SynReceivedRecord Engine::record_of(const tcp::FourTuple& tuple, const tcp::Segment& syn,
+                                         wire::SeqNum iss, ListenerId id) const {
+  const TcpConfig& config = *find(id)->config;
+  auto record = tcp::SynReceivedRecord::from_syn(tuple, syn, iss, id, config);
+  record.agree_on_timestamps(syn, config, timestamp_offsets_.offset_for(tuple), now_);
+  return record;
 }
 
 HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record) {
@@ -33,7 +40,7 @@ HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record) {
   demux_.insert(demux_.hash(record.tuple), {Kind::SynReceived, key.index});
   wheel_.arm(half_open.timer, now_ + record.timeout(*owner.config));
   trace_move(TcpState::Listen, TcpState::SynReceived);
-  send(record.tuple, half_open.record.syn_ack(*owner.config, environment_.link));
+  send(record.tuple, half_open.record.syn_ack(*owner.config, environment_.link, now_));
   return half_open;
 }
 
@@ -41,12 +48,11 @@ HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record) {
 void Engine::answer_with_cookie(const tcp::FourTuple& tuple, const tcp::Segment& syn,
                                 ListenerId id) {
   Listener& owner = *listener(id);
-  auto record = tcp::SynReceivedRecord::from_syn(tuple, syn, wire::SeqNum{}, id, *owner.config,
-                                                 environment_.link);
+  auto record = tcp::SynReceivedRecord::from_syn(tuple, syn, wire::SeqNum{}, id, *owner.config);
   cookies_.encode(record, now_);
   owner.cookie_sent_at = now_;
   ++counters_.tcp_syn_cookies_sent;
-  send(tuple, record.syn_ack(*owner.config, environment_.link));
+  send(tuple, record.syn_ack(*owner.config, environment_.link, now_));
 }
 
 // --- The handshake's last ACK --------------------------------------------------------------------
@@ -58,7 +64,7 @@ bool Engine::expects_cookies(const Listener& owner) const noexcept {
 
 void Engine::cookie_arrives(const tcp::FourTuple& tuple, tcp::Segment& ack, ListenerId id) {
   const Listener& owner = *listener(id);
-  const auto record = cookies_.decode(tuple, ack, id, *owner.config, environment_.link, now_);
+  const auto record = cookies_.decode(tuple, ack, id, *owner.config, now_);
   if (!record) {
     counters_.drop(DropReason::TcpBadCookie);
     answer_with_reset(tuple, ack);

@@ -106,18 +106,18 @@ void Engine::segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg) {
   HalfOpen& half_open = half_open_.at(index);
   tcp::SynReceivedRecord& record = half_open.record;
   const TcpConfig& config = *listener(record.listener)->config;
-  switch (tcp::segment_arrives_syn_received(record, config, seg, counters_)) {
+  switch (tcp::segment_arrives_syn_received(record, config, seg, counters_, now_)) {
     case tcp::SynReceivedAction::Drop:
       return;
     case tcp::SynReceivedAction::ResendSynAck:
       record.sent_at = kNever;  // which of the two will have been answered? (Karn's rule)
-      send(record.tuple, record.syn_ack(config, environment_.link));
+      send(record.tuple, record.syn_ack(config, environment_.link, now_));
       return;
     case tcp::SynReceivedAction::Acknowledge:
-      send(record.tuple, record.bare_ack(config));
+      send(record.tuple, record.bare_ack(config, now_));
       return;
     case tcp::SynReceivedAction::Reset:
-      send(record.tuple, tcp::reset_at(record.tuple, seg.ack));
+      send(record.tuple, record.reset_at(seg.ack, now_));
       return;
     case tcp::SynReceivedAction::ReturnToListen:
       ++counters_.tcp_attempt_fails;
@@ -137,10 +137,10 @@ void Engine::segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg) {
       return;
     case tcp::TimeWaitAction::AcknowledgeAndRestart:
       wheel_.arm(waiting.timer, now_ + record.time_wait);
-      send(record.tuple, record.bare_ack());
+      send(record.tuple, record.bare_ack(now_));
       return;
     case tcp::TimeWaitAction::Acknowledge:
-      send(record.tuple, record.bare_ack());
+      send(record.tuple, record.bare_ack(now_));
       return;
     case tcp::TimeWaitAction::Delete:
       end_time_wait(index, TcpState::Closed);
@@ -171,8 +171,7 @@ void Engine::reopen_time_wait(std::uint32_t index, const tcp::Segment& syn) {
   // RFC 9293 section 3.6.1, MAY-2: the new connection begins behind the old one.
   wire::SeqNum iss = isn_.generate(old.tuple, now_);
   if (iss <= old.snd_nxt) iss = old.snd_nxt + 1;
-  HalfOpen& half_open = create_half_open(
-      tcp::SynReceivedRecord::from_syn(old.tuple, syn, iss, id, *owner.config, environment_.link));
+  HalfOpen& half_open = create_half_open(record_of(old.tuple, syn, iss, id));
   half_open.suspended = std::make_unique<SuspendedTimeWait>(SuspendedTimeWait{old, until});
 }
 

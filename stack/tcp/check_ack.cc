@@ -3,7 +3,6 @@
 #include <cassert>
 
 #include "stack/tcp/connection.h"
-#include "stack/tcp/reset.h"
 
 namespace runnel::tcp {
 
@@ -50,7 +49,7 @@ Connection::Verdict Connection::check_ack(const Segment& seg, Instant now) {
 Connection::Verdict Connection::check_ack_syn_received(const Segment& seg, Instant now) {
   if (!(snd_.una < seg.ack && seg.ack <= snd_.nxt)) {
     drop(DropReason::TcpUnacceptableAck);
-    environment_.segments.send(tuple_, reset_at(tuple_, seg.ack));
+    send_reset(seg.ack, now);
     return Verdict::Discard;
   }
   is_handshake_pending_ = false;
@@ -78,8 +77,8 @@ void Connection::process_new_ack(const Segment& seg, Instant now) {
   event.after_timeout = recovery_.phase() == DupackRecovery::Phase::Timeout;
   event.in_recovery = recovery_.phase() == DupackRecovery::Phase::FastRecovery;
   event.app_limited = !is_cwnd_limited_;
-  event.rtt_sample = take_rtt_sample(seg.ack, now);
-  if (event.rtt_sample) rtt_.take_sample(*event.rtt_sample);
+  event.rtt_sample = take_rtt_sample(seg, now);
+  if (event.rtt_sample) rtt_.take_sample(*event.rtt_sample, expected_rtt_samples());
 
   release_acknowledged(seg.ack);
   const DupackRecovery::Finding finding = recovery_.on_new_ack(seg.ack, acked, smss_);
@@ -123,11 +122,26 @@ void Connection::release_acknowledged(SeqNum ack) noexcept {
   if (data > 0) payload_moved(last_heard_);
 }
 
-std::optional<Duration> Connection::take_rtt_sample(SeqNum ack, Instant now) noexcept {
-  if (!rtt_sent_at_ || ack < rtt_end_) return std::nullopt;
-  const Duration sample = now - *rtt_sent_at_;
-  rtt_sent_at_.reset();
-  return sample;
+// The echo tells which transmission is acknowledged, a retransmission too; where the time of the
+// one segment that is measured agrees with it, that is the finer clock.
+std::optional<Duration> Connection::take_rtt_sample(const Segment& seg, Instant now) noexcept {
+  std::optional<Duration> sample;
+  if (rtt_sent_at_ && rtt_end_ <= seg.ack) {
+    sample = now - *rtt_sent_at_;
+    rtt_sent_at_.reset();
+  }
+  if (!timestamps_.is_agreed() || !seg.options.timestamps) return sample;
+  const auto echoed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
+  const bool agrees = sample && echoed && *echoed < *sample + Timestamps::kTick &&
+                      *sample < *echoed + Timestamps::kTick;
+  return agrees ? sample : echoed;
+}
+
+// Every ACK that advances SND.UNA gives a sample by its echo: as many in a round trip as the peer
+// acknowledges pairs of segments (RFC 7323 appendix G).
+std::uint32_t Connection::expected_rtt_samples() const noexcept {
+  if (!timestamps_.is_agreed()) return 1;
+  return std::max(1U, (distance(snd_.una, snd_.nxt) + 2U * smss_ - 1) / (2U * smss_));
 }
 
 void Connection::process_duplicate_ack(Instant now) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "stack/tcp/handshake.h"
+#include "stack/tcp/reset.h"
 
 namespace runnel::tcp {
 
@@ -15,6 +16,7 @@ Connection::Connection(Environment& environment, ConnectionId id, const FourTupl
       tuple_(tuple),
       config_(std::move(config)),
       smss_(kDefaultMssOctets),
+      path_mtu_(environment.link.mtu_octets),
       nagle_(config_->nagle),
       keepalive_(config_->keepalive),
       user_timeout_(config_->user_timeout),
@@ -48,6 +50,19 @@ void Connection::enter_time_wait(Instant now) {
   report(EventKind::Closed);
 }
 
+void Connection::send_reset(SeqNum seq, Instant now) {
+  wire::TcpHeader header = reset_at(tuple_, seq);
+  if (timestamps_.is_agreed()) header.options.timestamps = timestamps_.option(false, now);
+  environment_.segments.send(tuple_, header);
+}
+
+// The least of what the peer takes and the path carries, less the options that every segment has
+// (MUST-16). What only some segments carry is subtracted for these alone: see text_limit().
+void Connection::update_send_mss() noexcept {
+  const std::uint16_t mss = send_mss(peer_mss_, path_mtu_, config_->minimum_mss_octets);
+  smss_ = timestamps_.is_agreed() ? less_options(mss, Timestamps::kOptionOctets) : mss;
+}
+
 void Connection::report(EventKind kind, std::error_code error) {
   environment_.events.push({kind, id_, {}, error});
 }
@@ -78,6 +93,8 @@ TcpInfo Connection::info() const noexcept {
   info.receive_mss_octets = offered_mss(environment_.link.mtu_octets);
   info.send_window_scale = snd_.scale;
   info.receive_window_scale = rcv_.scale;
+  info.has_timestamps = timestamps_.is_agreed();
+  info.has_sack = is_sack_permitted_;
   info.send_window_octets = snd_.wnd;
   info.receive_window_octets = rcv_.wnd();
   info.congestion_window_octets = congestion_->cwnd_octets();

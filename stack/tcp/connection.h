@@ -20,11 +20,13 @@
 #include "stack/buffer/slice_queue.h"
 #include "stack/tcp/congestion/any_congestion_control.h"
 #include "stack/tcp/environment.h"
+#include "stack/tcp/handshake.h"
 #include "stack/tcp/loss/dupack_recovery.h"
 #include "stack/tcp/rtt_estimator.h"
 #include "stack/tcp/segment.h"
 #include "stack/tcp/shared_config.h"
 #include "stack/tcp/tcb.h"
+#include "stack/tcp/timestamps.h"
 #include "stack/tcp/transition.h"
 #include "stack/timer/timer_table.h"
 #include "stack/wire/icmpv4.h"
@@ -49,8 +51,10 @@ struct PassiveOpen {
   SeqNum irs;
   SeqNum rcv_edge;                // RCV.NXT + the window of the SYN-ACK
   std::uint16_t peer_window = 0;  // of the peer's SYN, unscaled
-  std::uint16_t smss_octets = 0;
+  std::uint16_t peer_mss_octets = kDefaultMssOctets;
   std::optional<std::uint8_t> peer_scale;  // from the peer's SYN; both sides scale, or neither
+  bool is_sack_permitted = false;
+  Timestamps timestamps;
   std::optional<Instant> syn_ack_sent_at;  // none after a second SYN,ACK (Karn), or a SYN cookie
   std::uint8_t syn_ack_retransmissions = 0;
 };
@@ -79,7 +83,7 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   // --- Opening, once, before anything else -----------------------------------------------------
-  void open_active(SeqNum iss, Instant now);
+  void open_active(SeqNum iss, Instant now, std::uint32_t timestamp_offset = 0);
   void open_passive(const PassiveOpen& open, Instant now);
 
   // --- The application's calls; see <runnel/stack.h> ------------------------------------------
@@ -117,6 +121,7 @@ class Connection {
   [[nodiscard]] const TcpConfig& config() const noexcept { return *config_; }
   [[nodiscard]] const SendSequence& snd() const noexcept { return snd_; }
   [[nodiscard]] const ReceiveSequence& rcv() const noexcept { return rcv_; }
+  [[nodiscard]] const Timestamps& timestamps() const noexcept { return timestamps_; }
   // The application has called close() or abort().
   [[nodiscard]] bool is_given_up() const noexcept { return is_given_up_; }
   // Something that arrived is to be acknowledged by the next segment.
@@ -139,6 +144,10 @@ class Connection {
   // Deletes the TCB's contents; an error is told to the application before Closed.
   void enter_closed(std::error_code error, Instant now);
   void enter_time_wait(Instant now);
+  // Sends a RST at `seq`, beside the connection's own output.
+  void send_reset(SeqNum seq, Instant now);
+  // Computes SMSS anew, after a change of the path's MTU or of the options of every segment.
+  void update_send_mss() noexcept;
   void report(EventKind kind, std::error_code error = {});
   // The same, unless one of this kind waits to be fetched.
   void report_once(EventKind kind, std::error_code error = {});
@@ -149,19 +158,20 @@ class Connection {
 
   // --- handshake.cc ----------------------------------------------------------------------------
   void segment_arrives_syn_sent(Segment& seg, Instant now);
-  void learn_from_syn(const Segment& seg);
+  void learn_from_syn(const Segment& seg, Instant now);
   // The SYN was acknowledged: data may flow.
   void enter_established(Instant now);
   [[nodiscard]] bool transmit_handshake(TxFrame& frame, Instant now);
 
   // --- segment_arrives.cc: the steps of 3.10.7.4 -----------------------------------------------
   void segment_arrives_otherwise(Segment& seg, Instant now);
-  [[nodiscard]] Verdict check_sequence_number(Segment& seg, Instant now);  // first
-  [[nodiscard]] Verdict check_rst(const Segment& seg, Instant now);        // second
-  [[nodiscard]] Verdict check_syn(const Segment& seg, Instant now);        // fourth
-  [[nodiscard]] Verdict check_ack(const Segment& seg, Instant now);        // fifth
-  void process_text(Segment& seg, Instant now);                            // seventh
-  void process_fin(Instant now);                                           // eighth
+  [[nodiscard]] Verdict check_timestamps(const Segment& seg, Instant now);  // before the first
+  [[nodiscard]] Verdict check_sequence_number(Segment& seg, Instant now);   // first
+  [[nodiscard]] Verdict check_rst(const Segment& seg, Instant now);         // second
+  [[nodiscard]] Verdict check_syn(const Segment& seg, Instant now);         // fourth
+  [[nodiscard]] Verdict check_ack(const Segment& seg, Instant now);         // fifth
+  void process_text(Segment& seg, Instant now);                             // seventh
+  void process_fin(Instant now);                                            // eighth
   void send_challenge_ack(Instant now);
 
   // --- check_ack.cc ----------------------------------------------------------------------------
@@ -173,7 +183,9 @@ class Connection {
   void begin_loss_recovery(std::uint32_t in_flight_before, Instant now);
   void restart_timers_after_new_ack(DupackRecovery::Finding finding, Instant now);
   void release_acknowledged(SeqNum ack) noexcept;
-  [[nodiscard]] std::optional<Duration> take_rtt_sample(SeqNum ack, Instant now) noexcept;
+  // How many samples of one round trip share the weight of one: see RttEstimator.
+  [[nodiscard]] std::uint32_t expected_rtt_samples() const noexcept;
+  [[nodiscard]] std::optional<Duration> take_rtt_sample(const Segment& seg, Instant now) noexcept;
   void advance_state_by_ack(Instant now);
 
   // --- receive_text.cc -------------------------------------------------------------------------
@@ -207,13 +219,17 @@ class Connection {
   [[nodiscard]] std::uint32_t usable_window() const noexcept;
   [[nodiscard]] std::uint32_t cwnd_room() const noexcept;
   [[nodiscard]] std::uint32_t maximum_text_octets() const noexcept;
+  // How much text one segment holds that leaves now: SMSS, less the options that not every segment
+  // carries.
+  [[nodiscard]] std::uint32_t text_limit() const noexcept;
   void arm_persist_if_blocked(Instant now);
   [[nodiscard]] Duration persist_interval() const noexcept;
   void restart_congestion_window_if_idle(Instant now);
   // Writes one segment: `text_octets` of data from `seq` on, fewer when the frame has no room for
   // more slices (FIN and PSH then stay for the segment after it). Returns its SEG.LEN.
   std::uint32_t emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags, std::uint32_t text_octets,
-                     const wire::TcpOptions& options);
+                     wire::TcpOptions options, Instant now);
+  void add_options(wire::TcpOptions& options, wire::TcpFlags flags, Instant now);
   void arm_retransmission(Instant now) {
     timers_.set(TimerKind::Retransmission, now + rtt_.timeout());
   }
@@ -261,10 +277,16 @@ class Connection {
 
   SendSequence snd_;
   ReceiveSequence rcv_;
-  std::uint16_t smss_ = 0;  // octets
+  Timestamps timestamps_;
+  // Eff.snd.MSS of RFC 9293 section 3.7.1, in octets of text, and what it is made of: see
+  // update_send_mss().
+  std::uint16_t smss_ = 0;
+  std::uint16_t peer_mss_ = kDefaultMssOctets;
+  std::uint16_t path_mtu_;
   State state_ = State::Closed;
 
   bool is_active_open_ = false;
+  bool is_sack_permitted_ = false;     // both SYNs said so
   bool is_handshake_pending_ = false;  // a SYN or SYN-ACK is to be (re)transmitted
   bool is_syn_acked_ = false;
   bool is_fin_queued_ = false;  // the application has ended its stream

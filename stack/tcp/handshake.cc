@@ -33,7 +33,7 @@ void Connection::segment_arrives_syn_sent(Segment& seg, Instant now) {
     return;
   }
   last_heard_ = now;
-  learn_from_syn(seg);
+  learn_from_syn(seg, now);
   if (!is_ack_acceptable) {  // simultaneous open: answer with SYN,ACK
     set_state(State::SynReceived, now);
     is_handshake_pending_ = true;
@@ -44,7 +44,7 @@ void Connection::segment_arrives_syn_sent(Segment& seg, Instant now) {
   snd_.una = seg.ack;
   is_syn_acked_ = true;
   is_handshake_pending_ = false;
-  if (const auto rtt = take_rtt_sample(seg.ack, now)) rtt_.take_sample(*rtt);
+  if (const auto rtt = take_rtt_sample(seg, now)) rtt_.take_sample(*rtt);
   enter_established(now);
   acknowledge_now();
   // Text and FIN that came with the SYN go through the seventh and eighth step.
@@ -55,19 +55,24 @@ void Connection::segment_arrives_syn_sent(Segment& seg, Instant now) {
   process_fin(now);
 }
 
-void Connection::learn_from_syn(const Segment& seg) {
+void Connection::learn_from_syn(const Segment& seg, Instant now) {
   rcv_.irs = seg.seq;
   rcv_.nxt = seg.seq + 1;
   rcv_.edge = rcv_.nxt + syn_window(config_->receive_buffer_octets);
   snd_.wnd = snd_.max_wnd = seg.window;  // never scaled in a SYN
   snd_.wl1 = seg.seq;
   snd_.wl2 = seg.flags.ack ? seg.ack : snd_.iss;
-  if (seg.options.window_scale) {  // this side always offers it in a SYN
+  // An option counts when both SYNs have it, and this side's had those that it is configured for.
+  if (config_->window_scaling && seg.options.window_scale) {
     snd_.scale = clamped_scale(*seg.options.window_scale);
     rcv_.scale = offered_window_scale(config_->receive_buffer_octets);
   }
-  smss_ = send_mss(seg.options.maximum_segment_size, environment_.link.mtu_octets,
-                   config_->minimum_mss_octets);
+  is_sack_permitted_ = config_->sack && seg.options.sack_permitted;
+  if (config_->timestamps && seg.options.timestamps) {
+    timestamps_.agree(seg.options.timestamps->value, rcv_.nxt, now);
+  }
+  peer_mss_ = seg.options.maximum_segment_size.value_or(kDefaultMssOctets);
+  update_send_mss();
   congestion_ = AnyCongestionControl(
       smss_, initial_window_segments(config_->initial_window_segments, retransmissions_));
 }
@@ -93,11 +98,15 @@ bool Connection::transmit_handshake(TxFrame& frame, Instant now) {
   flags.ack = state_ != State::SynSent;
   wire::TcpOptions options;
   options.maximum_segment_size = offered_mss(environment_.link.mtu_octets);
-  // In a SYN,ACK only as an answer to the peer's offer, which rcv_.scale of 0 with a large buffer
-  // would not show: both scales are 0 then, which is what leaving the option out means too.
-  if (!flags.ack || snd_.scale > 0 || rcv_.scale > 0) {
+  // In a SYN,ACK the others are answers to the peer's offers. Of the window scale's, rcv_.scale of
+  // 0 with a large buffer would show nothing: both scales are 0 then, which is what leaving the
+  // option out means too. Timestamps that are agreed upon are in every segment: emit() sees to
+  // them.
+  if (flags.ack ? snd_.scale > 0 || rcv_.scale > 0 : config_->window_scaling) {
     options.window_scale = offered_window_scale(config_->receive_buffer_octets);
   }
+  options.sack_permitted = flags.ack ? is_sack_permitted_ : config_->sack;
+  if (!flags.ack && config_->timestamps) options.timestamps = timestamps_.option(false, now);
   if (retransmissions_ == 0) {
     rtt_sent_at_ = now;
     rtt_end_ = snd_.nxt;
@@ -106,7 +115,7 @@ bool Connection::transmit_handshake(TxFrame& frame, Instant now) {
     ++segments_retransmitted_;
     ++environment_.counters.tcp_retrans_segs;
   }
-  (void)emit(frame, snd_.iss, flags, 0, options);
+  (void)emit(frame, snd_.iss, flags, 0, options, now);
   arm_retransmission(now);
   return true;
 }

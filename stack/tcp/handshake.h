@@ -1,4 +1,5 @@
-// What two SYNs agree on: MSS and window scale (RFC 9293 section 3.7.1, RFC 7323 section 2).
+// What two SYNs agree on: MSS and window scale (RFC 9293 section 3.7.1, RFC 7323 section 2). Of
+// timestamps and SACK they only say whether.
 #pragma once
 
 #include <algorithm>
@@ -35,12 +36,20 @@ inline constexpr std::uint32_t kMaxUnscaledWindow = 65535;
   return static_cast<std::uint16_t>(std::min<std::size_t>(receive_buffer, kMaxUnscaledWindow));
 }
 
-// SMSS: what the peer takes and the link carries.
+// The MSS to send with, options not subtracted: what the peer takes and the path carries.
 [[nodiscard]] constexpr std::uint16_t send_mss(std::optional<std::uint16_t> peer_mss,
                                                std::uint16_t mtu_octets,
                                                std::uint16_t minimum) noexcept {
   const std::uint16_t wanted = std::max(peer_mss.value_or(kDefaultMssOctets), minimum);
   return std::min(wanted, offered_mss(mtu_octets));
+}
+
+// What `options` of every segment leave of an MSS: never nothing, however small the path's MTU.
+[[nodiscard]] constexpr std::uint16_t less_options(std::uint16_t mss_octets,
+                                                   std::uint16_t options) noexcept {
+  constexpr std::uint16_t kLeastText = 8;
+  return mss_octets > options + kLeastText ? static_cast<std::uint16_t>(mss_octets - options)
+                                           : kLeastText;
 }
 
 // IW in segments: one lost SYN may be chance, more of them are congestion (RFC 6928 section 2).

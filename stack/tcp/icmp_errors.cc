@@ -26,8 +26,10 @@ void Connection::icmp_error_arrives(wire::IcmpType type, std::uint8_t code,
   const bool is_unreachable = type == wire::IcmpType::DestinationUnreachable;
   if (is_unreachable && code == wire::kIcmpFragmentationNeeded) {
     const std::uint16_t mtu = std::max(next_hop_mtu, kMinimumPathMtu);
-    if (mtu < kIpv4HeaderOctets + kTcpHeaderOctets + smss_) {
-      smss_ = offered_mss(mtu);
+    const std::uint16_t smss_before = smss_;
+    if (mtu < path_mtu_) path_mtu_ = mtu;
+    update_send_mss();
+    if (smss_ < smss_before) {
       if (send_queue_.begin_offset() == 0) {  // the initial window is counted in segments
         congestion_ = AnyCongestionControl(smss_, config_->initial_window_segments);
       }

@@ -29,4 +29,8 @@ SeqNum IsnGenerator::generate(const FourTuple& tuple, Instant now) const noexcep
                 ticks};
 }
 
+std::uint32_t TimestampOffsets::offset_for(const FourTuple& tuple) const noexcept {
+  return static_cast<std::uint32_t>(base::siphash_2_4(key_, octets_of(tuple).bytes()));
+}
+
 }  // namespace runnel::tcp

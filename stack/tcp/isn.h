@@ -1,4 +1,5 @@
-// Initial sequence numbers that only the two ends of a connection can know: RFC 6528.
+// Numbers that only the two ends of a connection can know: initial sequence numbers (RFC 6528) and
+// the offsets of timestamps (RFC 7323 section 7.1).
 #pragma once
 
 #include "runnel/random.h"
@@ -13,6 +14,18 @@ class IsnGenerator {
  public:
   explicit IsnGenerator(Random& random) : key_(base::SipHashKey::draw(random)) {}
   [[nodiscard]] SeqNum generate(const FourTuple& tuple, Instant now) const noexcept;
+
+ private:
+  base::SipHashKey key_;
+};
+
+// What is added to the stack's clock in the timestamps of a connection: F(local, remote, secret).
+// The same for every connection of a four-tuple, so that its timestamps go on rising from one to
+// the next; unrelated for any two others.
+class TimestampOffsets {
+ public:
+  explicit TimestampOffsets(Random& random) : key_(base::SipHashKey::draw(random)) {}
+  [[nodiscard]] std::uint32_t offset_for(const FourTuple& tuple) const noexcept;
 
  private:
   base::SipHashKey key_;

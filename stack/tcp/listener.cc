@@ -4,6 +4,7 @@
 
 #include "stack/tcp/handshake.h"
 #include "stack/tcp/header_writer.h"
+#include "stack/tcp/reset.h"
 
 namespace runnel::tcp {
 
@@ -27,20 +28,30 @@ ListenAction segment_arrives_listen(const Segment& seg, bool expects_cookies,
 // Text and FIN that come with the SYN are not kept: they stay unacknowledged and come again.
 SynReceivedRecord SynReceivedRecord::from_syn(const FourTuple& tuple, const Segment& syn,
                                               SeqNum iss, ListenerId listener,
-                                              const TcpConfig& config, const LinkLimits& link) {
+                                              const TcpConfig& config) {
   SynReceivedRecord record;
   record.tuple = tuple;
   record.listener = listener;
   record.iss = iss;
   record.irs = syn.seq;
   record.peer_window = syn.window;
-  record.smss_octets =
-      send_mss(syn.options.maximum_segment_size, link.mtu_octets, config.minimum_mss_octets);
-  if (syn.options.window_scale) record.peer_scale = clamped_scale(*syn.options.window_scale);
+  record.peer_mss_octets = syn.options.maximum_segment_size.value_or(kDefaultMssOctets);
+  if (config.window_scaling && syn.options.window_scale) {
+    record.peer_scale = clamped_scale(*syn.options.window_scale);
+  }
+  record.is_sack_permitted = config.sack && syn.options.sack_permitted;
   return record;
 }
 
-wire::TcpHeader SynReceivedRecord::syn_ack(const TcpConfig& config, const LinkLimits& link) const {
+void SynReceivedRecord::agree_on_timestamps(const Segment& syn, const TcpConfig& config,
+                                            std::uint32_t timestamp_offset, Instant now) noexcept {
+  if (!config.timestamps || !syn.options.timestamps) return;
+  timestamps = Timestamps(timestamp_offset);
+  timestamps.agree(syn.options.timestamps->value, irs + 1, now);
+}
+
+wire::TcpHeader SynReceivedRecord::syn_ack(const TcpConfig& config, const LinkLimits& link,
+                                           Instant now) const {
   wire::TcpHeader header = header_for(tuple);
   header.seq = iss;
   header.ack = irs + 1;
@@ -51,10 +62,12 @@ wire::TcpHeader SynReceivedRecord::syn_ack(const TcpConfig& config, const LinkLi
   if (peer_scale != kNoScale) {
     header.options.window_scale = offered_window_scale(config.receive_buffer_octets);
   }
+  header.options.sack_permitted = is_sack_permitted;
+  if (timestamps.is_agreed()) header.options.timestamps = timestamps.option(true, now);
   return header;
 }
 
-wire::TcpHeader SynReceivedRecord::bare_ack(const TcpConfig& config) const {
+wire::TcpHeader SynReceivedRecord::bare_ack(const TcpConfig& config, Instant now) const {
   wire::TcpHeader header = header_for(tuple);
   header.seq = iss + 1;
   header.ack = irs + 1;
@@ -62,6 +75,13 @@ wire::TcpHeader SynReceivedRecord::bare_ack(const TcpConfig& config) const {
   const std::uint8_t scale =
       peer_scale == kNoScale ? std::uint8_t{0} : offered_window_scale(config.receive_buffer_octets);
   header.window = static_cast<std::uint16_t>(syn_window(config.receive_buffer_octets) >> scale);
+  if (timestamps.is_agreed()) header.options.timestamps = timestamps.option(true, now);
+  return header;
+}
+
+wire::TcpHeader SynReceivedRecord::reset_at(SeqNum seq, Instant now) const {
+  wire::TcpHeader header = tcp::reset_at(tuple, seq);
+  if (timestamps.is_agreed()) header.options.timestamps = timestamps.option(false, now);
   return header;
 }
 
@@ -76,7 +96,9 @@ PassiveOpen SynReceivedRecord::promote(const TcpConfig& config) const noexcept {
   open.irs = irs;
   open.rcv_edge = irs + 1 + syn_window(config.receive_buffer_octets);
   open.peer_window = peer_window;
-  open.smss_octets = smss_octets;
+  open.peer_mss_octets = peer_mss_octets;
+  open.is_sack_permitted = is_sack_permitted;
+  open.timestamps = timestamps;
   if (peer_scale != kNoScale) open.peer_scale = peer_scale;
   if (retransmissions == 0 && sent_at != kNever) open.syn_ack_sent_at = sent_at;
   open.syn_ack_retransmissions = retransmissions;
@@ -87,12 +109,21 @@ PassiveOpen SynReceivedRecord::promote(const TcpConfig& config) const noexcept {
 // completes the handshake goes through all of them again there.
 SynReceivedAction segment_arrives_syn_received(const SynReceivedRecord& record,
                                                const TcpConfig& config, const Segment& seg,
-                                               Counters& counters) noexcept {
+                                               Counters& counters, Instant now) noexcept {
   const SeqNum rcv_nxt = record.irs + 1;
   const auto drop = [&](DropReason reason, SynReceivedAction action) {
     counters.drop(reason);
     return action;
   };
+  // PAWS (RFC 7323 section 5.3)
+  if (record.timestamps.is_agreed() && !seg.flags.rst) {
+    if (!seg.options.timestamps && !config.accept_missing_timestamps) {
+      return drop(DropReason::TcpMissingTimestamp, SynReceivedAction::Drop);
+    }
+    if (seg.options.timestamps && record.timestamps.is_old(*seg.options.timestamps, now)) {
+      return drop(DropReason::TcpPaws, SynReceivedAction::Acknowledge);
+    }
+  }
   // first
   if (!is_acceptable(seg.seq, seg.len(), rcv_nxt, syn_window(config.receive_buffer_octets))) {
     if (seg.flags.rst) return drop(DropReason::TcpResetOutOfWindow, SynReceivedAction::Drop);

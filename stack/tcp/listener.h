@@ -11,6 +11,7 @@
 #include "stack/tcp/connection.h"
 #include "stack/tcp/environment.h"
 #include "stack/tcp/segment.h"
+#include "stack/tcp/timestamps.h"
 #include "stack/wire/tcp.h"
 
 namespace runnel::tcp {
@@ -36,19 +37,26 @@ struct SynReceivedRecord {
   ListenerId listener;
   SeqNum iss;
   SeqNum irs;
-  Instant sent_at{};              // when the SYN,ACK left; kNever: no round trip can be told
-  std::uint16_t peer_window = 0;  // the SYN's, unscaled
-  std::uint16_t smss_octets = 0;  // what the SYN's MSS option and the link allow
+  Instant sent_at{};                  // when the SYN,ACK left; kNever: no round trip can be told
+  std::uint16_t peer_window = 0;      // the SYN's, unscaled
+  std::uint16_t peer_mss_octets = 0;  // the SYN's MSS option, or the default
   std::uint8_t peer_scale = kNoScale;
   std::uint8_t retransmissions = 0;
+  bool is_sack_permitted = false;
+  Timestamps timestamps;
 
   [[nodiscard]] static SynReceivedRecord from_syn(const FourTuple& tuple, const Segment& syn,
                                                   SeqNum iss, ListenerId listener,
-                                                  const TcpConfig& config, const LinkLimits& link);
+                                                  const TcpConfig& config);
+  // Takes up the SYN's offer of timestamps, if it makes one and `config` has them.
+  void agree_on_timestamps(const Segment& syn, const TcpConfig& config,
+                           std::uint32_t timestamp_offset, Instant now) noexcept;
 
-  [[nodiscard]] wire::TcpHeader syn_ack(const TcpConfig& config, const LinkLimits& link) const;
+  [[nodiscard]] wire::TcpHeader syn_ack(const TcpConfig& config, const LinkLimits& link,
+                                        Instant now) const;
   // The bare ACK that answers a segment outside the window.
-  [[nodiscard]] wire::TcpHeader bare_ack(const TcpConfig& config) const;
+  [[nodiscard]] wire::TcpHeader bare_ack(const TcpConfig& config, Instant now) const;
+  [[nodiscard]] wire::TcpHeader reset_at(SeqNum seq, Instant now) const;
   // How long the SYN,ACK waits for its answer: 1 s, doubled with each retransmission.
   [[nodiscard]] Duration timeout(const TcpConfig& config) const noexcept;
   [[nodiscard]] PassiveOpen promote(const TcpConfig& config) const noexcept;
@@ -67,7 +75,7 @@ enum class SynReceivedAction : std::uint8_t {
 
 [[nodiscard]] SynReceivedAction segment_arrives_syn_received(const SynReceivedRecord& record,
                                                              const TcpConfig& config,
-                                                             const Segment& seg,
-                                                             Counters& counters) noexcept;
+                                                             const Segment& seg, Counters& counters,
+                                                             Instant now) noexcept;
 
 }  // namespace runnel::tcp

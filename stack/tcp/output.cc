@@ -32,7 +32,7 @@ bool Connection::poll_transmit(TxFrame& frame, Instant now) {
       break;
   }
   if (!ack_now_ || state_ == State::SynSent) return false;
-  (void)emit(frame, snd_.nxt, {.ack = true}, 0, {});
+  (void)emit(frame, snd_.nxt, {.ack = true}, 0, {}, now);
   return true;
 }
 
@@ -43,23 +43,24 @@ bool Connection::transmit_lost(TxFrame& frame, Instant now) {
   if (!lost) return false;
   std::uint32_t octets = std::min(lost->octets(), maximum_text_octets());
   if (recovery_.must_retransmit()) {
-    octets = std::min<std::uint32_t>(octets, smss_);
+    octets = std::min(octets, text_limit());
   } else {
     const std::uint32_t room = cwnd_room();
-    if (room < std::min<std::uint32_t>(octets, smss_)) {
+    if (room < std::min(octets, text_limit())) {
       is_cwnd_limited_ = true;
       return false;
     }
-    if (room < octets) octets = room - room % smss_;
+    if (room < octets) octets = room - room % text_limit();
   }
   const SeqNum end = lost->begin + octets;
   const bool fin = is_fin_sent() && data_end() < end;
   const std::uint32_t text = octets - (fin ? 1U : 0U);
 
   recovery_.on_retransmit(lost->begin +
-                          emit(frame, lost->begin, {.fin = fin, .ack = true}, text, {}));
+                          emit(frame, lost->begin, {.fin = fin, .ack = true}, text, {}, now));
   rtt_sent_at_.reset();  // Karn's rule
-  const std::uint64_t segments = std::max<std::uint64_t>(1, (text + smss_ - 1U) / smss_);
+  const std::uint64_t segments =
+      std::max<std::uint64_t>(1, (text + text_limit() - 1U) / text_limit());
   octets_retransmitted_ += text;
   segments_retransmitted_ += segments;
   environment_.counters.tcp_retrans_segs += segments;
@@ -81,7 +82,7 @@ bool Connection::transmit_new(TxFrame& frame, Instant now) {
   const SeqNum seq = snd_.nxt;
   wire::TcpFlags flags{.fin = permission.fin, .ack = true};
   flags.psh = permission.octets > 0 && seq + permission.octets == data_end();
-  snd_.nxt = seq + emit(frame, seq, flags, permission.octets, {});
+  snd_.nxt = seq + emit(frame, seq, flags, permission.octets, {}, now);
   override_sws_ = false;
   is_probing_ = false;
   last_sent_ = now;
@@ -112,9 +113,10 @@ std::uint32_t Connection::cwnd_room() const noexcept {
 // One segment, or as many whole ones as a super-packet takes.
 std::uint32_t Connection::maximum_text_octets() const noexcept {
   const LinkLimits& link = environment_.link;
-  if (!link.segmentation_offload) return smss_;
-  const std::size_t most = link.gso_maximum_octets - kIpv4HeaderOctets - kTcpHeaderOctets;
-  return static_cast<std::uint32_t>(std::max<std::size_t>(smss_, most - most % smss_));
+  const std::uint32_t one = text_limit();
+  if (!link.segmentation_offload) return one;
+  const std::size_t most = link.gso_maximum_octets - kIpv4HeaderOctets - wire::kTcpMaxHeaderOctets;
+  return static_cast<std::uint32_t>(std::max<std::size_t>(one, most - most % one));
 }
 
 Connection::Permission Connection::new_data_permission() {
@@ -128,7 +130,7 @@ Connection::Permission Connection::new_data_permission() {
   const bool fin = is_fin_queued_ && takes_everything && usable > octets;
   if (fin || octets == 0) return {octets, fin};
 
-  const std::uint32_t tail = octets % smss_;
+  const std::uint32_t tail = octets % text_limit();
   if (tail == 0) return {octets, false};
   if (takes_everything) {
     // Nagle (RFC 9293 section 3.7.4): less than a segment waits while anything is unacknowledged.
@@ -178,7 +180,7 @@ bool Connection::transmit_probe(TxFrame& frame, Instant now) {
       // RCV.NXT, and while both windows are closed nothing would move again.
       is_probing_ = true;
       const bool fin = data_una() == data_end();
-      (void)emit(frame, snd_.nxt, {.fin = fin, .ack = true}, fin ? 0U : 1U, {});
+      (void)emit(frame, snd_.nxt, {.fin = fin, .ack = true}, fin ? 0U : 1U, {}, now);
       ++environment_.counters.tcp_zero_window_probes;
       rtt_sent_at_.reset();
       timers_.set(TimerKind::Persist, now + persist_interval());
@@ -188,7 +190,7 @@ bool Connection::transmit_probe(TxFrame& frame, Instant now) {
   if (keepalive_probe_now_) {
     keepalive_probe_now_ = false;
     ++environment_.counters.tcp_keepalive_probes;
-    (void)emit(frame, snd_.nxt - 1, {.ack = true}, 0, {});
+    (void)emit(frame, snd_.nxt - 1, {.ack = true}, 0, {}, now);
     return true;
   }
   return false;
@@ -196,17 +198,28 @@ bool Connection::transmit_probe(TxFrame& frame, Instant now) {
 
 // --- One segment ---------------------------------------------------------------------------------
 
+std::uint32_t Connection::text_limit() const noexcept {
+  return smss_;
+}
+
+// What every segment carries beside what its caller wants to say.
+void Connection::add_options(wire::TcpOptions& options, wire::TcpFlags flags, Instant now) {
+  if (timestamps_.is_agreed()) options.timestamps = timestamps_.option(flags.ack, now);
+}
+
 std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
-                               std::uint32_t text_octets, const wire::TcpOptions& options) {
+                               std::uint32_t text_octets, wire::TcpOptions options, Instant now) {
   frame.clear();
+  const std::uint32_t limit = text_limit();
+  add_options(options, flags, now);
   if (text_octets > 0) {
     std::size_t got = send_queue_.gather(offset_of(seq), text_octets, frame);
     assert(got > 0);
     if (got < text_octets) {          // a frame holds only so many slices
       flags.fin = flags.psh = false;  // these belong to the last octet
-      if (got > smss_ && got % smss_ != 0) {
+      if (got > limit && got % limit != 0) {
         frame.clear();
-        got = send_queue_.gather(offset_of(seq), got - got % smss_, frame);
+        got = send_queue_.gather(offset_of(seq), got - got % limit, frame);
       }
     }
   }
@@ -217,15 +230,17 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
   if (flags.ack) header.ack = rcv_.nxt;
   header.window = flags.syn ? syn_window(config_->receive_buffer_octets) : announce_window();
   write_tcp_header(frame, tuple_, header, environment_.link.checksum_offload);
-  if (frame.payload_octets() > smss_) frame.meta.gso_size_octets = smss_;
+  if (frame.payload_octets() > limit)
+    frame.meta.gso_size_octets = static_cast<std::uint16_t>(limit);
 
   if (flags.ack) {  // every segment acknowledges
     ack_now_ = false;
+    timestamps_.on_ack_sent(rcv_.nxt);
     unacked_octets_ = 0;
     timers_.cancel(TimerKind::DelayedAck);
   }
   environment_.counters.tcp_out_segs +=
-      std::max<std::size_t>(1, (frame.payload_octets() + smss_ - 1) / smss_);
+      std::max<std::size_t>(1, (frame.payload_octets() + limit - 1) / limit);
   return static_cast<std::uint32_t>(frame.payload_octets()) + (flags.syn ? 1U : 0U) +
          (flags.fin ? 1U : 0U);
 }

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "stack/tcp/connection.h"
-#include "stack/tcp/reset.h"
 
 namespace runnel::tcp {
 
@@ -32,7 +31,7 @@ void Connection::process_text(Segment& seg, Instant now) {
 
   if (is_given_up_) {  // nobody will read it, and the peer is to know (RFC 9293 section 3.6.1)
     drop(DropReason::TcpDataAfterClose);
-    environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
+    send_reset(snd_.nxt, now);
     enter_closed({}, now);
     return;
   }

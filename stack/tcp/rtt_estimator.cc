@@ -14,16 +14,17 @@ constexpr Duration kGranularity = std::chrono::microseconds(1);
 RttEstimator::RttEstimator(const TcpConfig& config) noexcept
     : minimum_(config.rto_minimum), maximum_(config.rto_maximum), timeout_(config.rto_initial) {}
 
-void RttEstimator::take_sample(Duration rtt) noexcept {
+void RttEstimator::take_sample(Duration rtt, std::uint32_t expected_samples) noexcept {
   rtt = std::max(rtt, Duration{1});
   if (!has_sample_) {  // (2.2)
     smoothed_ = rtt;
     variation_ = rtt / 2;
     has_sample_ = true;
   } else {  // (2.3), with alpha 1/8 and beta 1/4
+    const std::int64_t samples = std::max<std::uint32_t>(expected_samples, 1);
     const Duration error = smoothed_ > rtt ? smoothed_ - rtt : rtt - smoothed_;
-    variation_ = variation_ - variation_ / 4 + error / 4;
-    smoothed_ = smoothed_ - smoothed_ / 8 + rtt / 8;
+    variation_ += (error - variation_) / (4 * samples);
+    smoothed_ += (rtt - smoothed_) / (8 * samples);
   }
   timeout_ = bounded(smoothed_ + std::max(kGranularity, 4 * variation_));
 }

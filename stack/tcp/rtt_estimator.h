@@ -1,6 +1,8 @@
 // The retransmission timeout, RFC 6298.
 #pragma once
 
+#include <cstdint>
+
 #include "runnel/config.h"
 #include "runnel/time.h"
 
@@ -15,7 +17,9 @@ class RttEstimator {
  public:
   explicit RttEstimator(const TcpConfig& config) noexcept;
 
-  void take_sample(Duration rtt) noexcept;
+  // With timestamps there are many samples in a round trip: `expected_samples` of them share the
+  // weight of one, so that the history reaches back as far (RFC 7323 section 4.2, appendix G).
+  void take_sample(Duration rtt, std::uint32_t expected_samples = 1) noexcept;
   // Doubles the timeout, up to the maximum (5.5).
   void back_off() noexcept;
   // The SYN was retransmitted: begin data with at least 3 s unless there is a sample (5.7).

@@ -35,16 +35,39 @@ void Connection::segment_arrives_otherwise(Segment& seg, Instant now) {
     seg.trim_front(1);
     seg.had_syn = false;
   }
+  if (check_timestamps(seg, now) == Verdict::Discard) return;       // RFC 7323 section 5.3: R1
   if (check_sequence_number(seg, now) == Verdict::Discard) return;  // first; cuts to the window
   if (check_rst(seg, now) == Verdict::Discard) return;              // second
   // third: security and compartment are not implemented (RFC 9293 appendix A.1)
   if (check_syn(seg, now) == Verdict::Discard) return;  // fourth
+  if (seg.options.timestamps) {
+    timestamps_.on_acceptable(seg.header_seq, *seg.options.timestamps, now);  // R3
+  }
   last_heard_ = now;
   keepalive_probes_ = 0;
   if (check_ack(seg, now) == Verdict::Discard) return;  // fifth
   // sixth: urgent octets stay in the stream and are read like all others (RFC 9293 section 3.8.5)
   process_text(seg, now);  // seventh
   process_fin(now);        // eighth
+}
+
+// PAWS: what has an older timestamp than segments before it was sent before them, perhaps a whole
+// turn of the sequence numbers ago.
+Connection::Verdict Connection::check_timestamps(const Segment& seg, Instant now) {
+  if (!timestamps_.is_agreed() || seg.flags.rst) return Verdict::Continue;
+  if (!seg.options.timestamps) {
+    if (config_->accept_missing_timestamps) return Verdict::Continue;
+    drop(DropReason::TcpMissingTimestamp);  // silently: RFC 7323 section 3.2
+    return Verdict::Discard;
+  }
+  if (!timestamps_.is_old(*seg.options.timestamps, now)) return Verdict::Continue;
+  drop(DropReason::TcpPaws);
+  if (!seg.text.empty() || seg.flags.fin) {
+    acknowledge_now();
+  } else {
+    send_challenge_ack(now);
+  }
+  return Verdict::Discard;
 }
 
 // First step. An acceptable segment is cut to the part that is new and inside the window.

@@ -45,15 +45,15 @@ SeqNum SynCookieGenerator::cookie(const FourTuple& tuple, SeqNum irs, std::uint3
 }
 
 void SynCookieGenerator::encode(SynReceivedRecord& record, Instant now) const noexcept {
-  const std::uint32_t index = mss_index(record.smss_octets);
+  const std::uint32_t index = mss_index(record.peer_mss_octets);
   record.iss = cookie(record.tuple, record.irs, index, step_of(now));
   record.peer_scale = SynReceivedRecord::kNoScale;
+  record.is_sack_permitted = false;
 }
 
 std::optional<SynReceivedRecord> SynCookieGenerator::decode(const FourTuple& tuple,
                                                             const Segment& ack, ListenerId listener,
                                                             const TcpConfig& config,
-                                                            const LinkLimits& link,
                                                             Instant now) const noexcept {
   const SeqNum iss = ack.ack - 1;
   const SeqNum irs = ack.seq - 1;
@@ -70,7 +70,7 @@ std::optional<SynReceivedRecord> SynCookieGenerator::decode(const FourTuple& tup
   record.irs = irs;
   record.sent_at = kNever;
   record.peer_window = ack.window;
-  record.smss_octets = send_mss(kMss[index], link.mtu_octets, config.minimum_mss_octets);
+  record.peer_mss_octets = std::max(kMss[index], config.minimum_mss_octets);
   return record;
 }
 

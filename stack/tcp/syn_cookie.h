@@ -57,7 +57,6 @@ class SynCookieGenerator {
   [[nodiscard]] std::optional<SynReceivedRecord> decode(const FourTuple& tuple, const Segment& ack,
                                                         ListenerId listener,
                                                         const TcpConfig& config,
-                                                        const LinkLimits& link,
                                                         Instant now) const noexcept;
 
  private:

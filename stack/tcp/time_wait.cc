@@ -15,15 +15,17 @@ TimeWaitRecord TimeWaitRecord::from(const Connection& connection) noexcept {
   record.rcv_scale = connection.rcv().scale;
   record.ignores_reset = connection.config().time_wait_ignores_reset;
   record.time_wait = connection.config().time_wait;
+  record.timestamps = connection.timestamps();
   return record;
 }
 
-wire::TcpHeader TimeWaitRecord::bare_ack() const {
+wire::TcpHeader TimeWaitRecord::bare_ack(Instant now) const {
   wire::TcpHeader header = header_for(tuple);
   header.seq = snd_nxt;
   header.ack = rcv_nxt;
   header.flags.ack = true;
   header.window = static_cast<std::uint16_t>(std::min<std::uint32_t>(rcv_wnd >> rcv_scale, 65535));
+  if (timestamps.is_agreed()) header.options.timestamps = timestamps.option(true, now);
   return header;
 }
 

@@ -19,10 +19,11 @@ struct TimeWaitRecord {
   std::uint8_t rcv_scale = 0;
   bool ignores_reset = false;  // the connection's TcpConfig::time_wait_ignores_reset
   Duration time_wait{0};       // ... and time_wait: 2 MSL
+  Timestamps timestamps;
 
   // REQUIRES: the connection has just entered TIME-WAIT.
   [[nodiscard]] static TimeWaitRecord from(const Connection& connection) noexcept;
-  [[nodiscard]] wire::TcpHeader bare_ack() const;
+  [[nodiscard]] wire::TcpHeader bare_ack(Instant now) const;
 };
 
 enum class TimeWaitAction : std::uint8_t {

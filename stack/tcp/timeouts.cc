@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "stack/tcp/connection.h"
-#include "stack/tcp/reset.h"
 
 namespace runnel::tcp {
 
@@ -25,7 +24,7 @@ void Connection::timeouts(Instant now) {
 
 // Octets have been unacknowledged for as long as the application allows.
 void Connection::user_timeout(Instant now) {
-  environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
+  send_reset(snd_.nxt, now);
   enter_closed(soft_error_ ? soft_error_ : make_error_code(Errc::timed_out), now);
 }
 
@@ -72,7 +71,7 @@ bool Connection::give_up_if_unanswered(Duration limit, Instant now) {
   if (!is_syn_acked_) {
     ++environment_.counters.tcp_attempt_fails;
   } else {
-    environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
+    send_reset(snd_.nxt, now);
   }
   enter_closed(soft_error_ ? soft_error_ : make_error_code(Errc::timed_out), now);
   return true;
@@ -107,7 +106,7 @@ void Connection::keepalive_timeout(Instant now) {
     return;
   }
   if (keepalive_probes_ >= config_->keepalive_probes) {
-    environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
+    send_reset(snd_.nxt, now);
     enter_closed(Errc::timed_out, now);
     return;
   }

@@ -3,16 +3,16 @@
 
 #include "stack/tcp/connection.h"
 #include "stack/tcp/handshake.h"
-#include "stack/tcp/reset.h"
 
 namespace runnel::tcp {
 
 // --- OPEN ----------------------------------------------------------------------------------------
 
-void Connection::open_active(SeqNum iss, Instant now) {
+void Connection::open_active(SeqNum iss, Instant now, std::uint32_t timestamp_offset) {
   is_active_open_ = true;
   snd_.iss = snd_.una = iss;
   snd_.nxt = iss + 1;
+  timestamps_ = Timestamps(timestamp_offset);
   recovery_ = DupackRecovery(iss);
   is_handshake_pending_ = true;
   last_heard_ = last_moved_ = now;
@@ -35,7 +35,10 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
     snd_.scale = clamped_scale(*open.peer_scale);
     rcv_.scale = offered_window_scale(config_->receive_buffer_octets);
   }
-  smss_ = open.smss_octets;
+  is_sack_permitted_ = open.is_sack_permitted;
+  timestamps_ = open.timestamps;
+  peer_mss_ = open.peer_mss_octets;
+  update_send_mss();
   congestion_ = AnyCongestionControl(
       smss_,
       initial_window_segments(config_->initial_window_segments, open.syn_ack_retransmissions));
@@ -160,7 +163,7 @@ void Connection::abort(Instant now) {
     case State::FinWait1:
     case State::FinWait2:
     case State::CloseWait:
-      environment_.segments.send(tuple_, reset_at(tuple_, snd_.nxt));
+      send_reset(snd_.nxt, now);
       break;
     case State::Closed:
     case State::Listen:

@@ -76,9 +76,13 @@ TEST(Listen, EverythingElseIsDropped) {
 
 // --- The record ----------------------------------------------------------------------------------
 
-SynReceivedRecord record_of(const Segment& syn, const TcpConfig& config = small_buffer(),
-                            const LinkLimits& link = {}) {
-  return SynReceivedRecord::from_syn(kTuple, syn, SeqNum{kIss}, ListenerId{3, 4}, config, link);
+constexpr Instant kNow{5s};
+constexpr std::uint32_t kTimestampOffset = 1'000'000;
+
+SynReceivedRecord record_of(const Segment& syn, const TcpConfig& config = small_buffer()) {
+  auto record = SynReceivedRecord::from_syn(kTuple, syn, SeqNum{kIss}, ListenerId{3, 4}, config);
+  record.agree_on_timestamps(syn, config, kTimestampOffset, kNow);
+  return record;
 }
 
 TEST(SynReceivedRecord, IsSmall) {
@@ -95,26 +99,63 @@ TEST(SynReceivedRecord, KeepsWhatTheSynSaid) {
   EXPECT_EQ(record.iss.value(), kIss);
   EXPECT_EQ(record.irs.value(), kIrs);
   EXPECT_EQ(record.peer_window, 2000);
-  EXPECT_EQ(record.smss_octets, 1200);
+  EXPECT_EQ(record.peer_mss_octets, 1200);
   EXPECT_EQ(record.peer_scale, 7);
   EXPECT_EQ(record.retransmissions, 0);
 }
 
 TEST(SynReceivedRecord, AssumesTheDefaultsForWhatIsMissing) {
   const SynReceivedRecord record = record_of(segment_with({.syn = true}, kIrs));
-  EXPECT_EQ(record.smss_octets, 536);
+  EXPECT_EQ(record.peer_mss_octets, 536);
   EXPECT_EQ(record.peer_scale, SynReceivedRecord::kNoScale);
   EXPECT_FALSE(record.promote(small_buffer()).peer_scale);
 }
 
-TEST(SynReceivedRecord, ClampsScaleAndSegmentSize) {
+TEST(SynReceivedRecord, ClampsTheScale) {
   Segment syn = segment_with({.syn = true}, kIrs);
   syn.options.window_scale = 200;
-  syn.options.maximum_segment_size = 9000;
   EXPECT_EQ(record_of(syn).peer_scale, 14);
-  EXPECT_EQ(record_of(syn).smss_octets, 1460);
-  syn.options.maximum_segment_size = 1;
-  EXPECT_EQ(record_of(syn).smss_octets, 88);
+}
+
+TEST(SynReceivedRecord, AgreesOnWhatTheSynOffersAndTheConfigurationHas) {
+  Segment syn = segment_with({.syn = true}, kIrs);
+  syn.options.window_scale = 2;
+  syn.options.sack_permitted = true;
+  syn.options.timestamps = {77, 0};
+  TcpConfig config;
+  const SynReceivedRecord record = record_of(syn, config);
+  const wire::TcpTimestamps echo{kTimestampOffset + 5000, 77};
+  const wire::TcpOptions agreed = record.syn_ack(config, {}, kNow).options;
+  EXPECT_TRUE(agreed.sack_permitted);
+  EXPECT_EQ(agreed.timestamps, echo);
+  EXPECT_EQ(record.bare_ack(config, kNow).options.timestamps, echo);
+  EXPECT_EQ(record.reset_at(SeqNum{kIss}, kNow).options.timestamps->echo_reply, 0U);
+  EXPECT_TRUE(record.promote(config).is_sack_permitted);
+  EXPECT_TRUE(record.promote(config).timestamps.is_agreed());
+
+  config.timestamps = config.sack = config.window_scaling = false;
+  const wire::TcpOptions refused = record_of(syn, config).syn_ack(config, {}, kNow).options;
+  EXPECT_FALSE(refused.timestamps || refused.sack_permitted || refused.window_scale);
+  EXPECT_FALSE(record_of(syn, config).promote(config).peer_scale);
+}
+
+TEST(SynReceivedRecord, PawsPrecedesTheSequenceCheck) {
+  Segment syn = segment_with({.syn = true}, kIrs);
+  syn.options.timestamps = {77, 0};
+  TcpConfig config = small_buffer();
+  const SynReceivedRecord record = record_of(syn, config);
+  const auto arrives = [&](std::optional<wire::TcpTimestamps> timestamps, bool rst = false) {
+    Segment seg = segment_with({.rst = rst, .ack = true}, kIrs + 1, kIss + 1);
+    seg.options.timestamps = timestamps;
+    Counters counters;
+    return segment_arrives_syn_received(record, config, seg, counters, kNow);
+  };
+  EXPECT_EQ(arrives(wire::TcpTimestamps{76, 0}), SynReceivedAction::Acknowledge);
+  EXPECT_EQ(arrives(wire::TcpTimestamps{77, 0}), SynReceivedAction::Establish);
+  EXPECT_EQ(arrives(wire::TcpTimestamps{76, 0}, true), SynReceivedAction::ReturnToListen);
+  EXPECT_EQ(arrives(std::nullopt), SynReceivedAction::Establish);
+  config.accept_missing_timestamps = false;
+  EXPECT_EQ(arrives(std::nullopt), SynReceivedAction::Drop);
 }
 
 TEST(SynReceivedRecord, ItsSynAckOffersScalingOnlyAsAnAnswer) {
@@ -122,7 +163,7 @@ TEST(SynReceivedRecord, ItsSynAckOffersScalingOnlyAsAnAnswer) {
   Segment syn = segment_with({.syn = true}, kIrs);
   for (const bool offers : {false, true}) {
     if (offers) syn.options.window_scale = 0;
-    const wire::TcpHeader header = record_of(syn, config).syn_ack(config, {});
+    const wire::TcpHeader header = record_of(syn, config).syn_ack(config, {}, kNow);
     EXPECT_EQ(header.source_port, 80);
     EXPECT_EQ(header.destination_port, 50000);
     EXPECT_EQ(header.seq.value(), kIss);
@@ -137,16 +178,16 @@ TEST(SynReceivedRecord, ItsSynAckOffersScalingOnlyAsAnAnswer) {
 
 TEST(SynReceivedRecord, TheAcknowledgmentWrapsAfterTheLastSequenceNumber) {
   const SynReceivedRecord record = record_of(segment_with({.syn = true}, 0xffffffff));
-  EXPECT_EQ(record.syn_ack(small_buffer(), {}).ack.value(), 0U);
+  EXPECT_EQ(record.syn_ack(small_buffer(), {}, kNow).ack.value(), 0U);
   EXPECT_EQ(record.promote(small_buffer()).rcv_edge.value(), kWindow);
 }
 
 TEST(SynReceivedRecord, ItsBareAckIsScaledWhenBothScale) {
   TcpConfig config;
   Segment syn = segment_with({.syn = true}, kIrs);
-  EXPECT_EQ(record_of(syn, config).bare_ack(config).window, 65535);
+  EXPECT_EQ(record_of(syn, config).bare_ack(config, kNow).window, 65535);
   syn.options.window_scale = 2;
-  const wire::TcpHeader ack = record_of(syn, config).bare_ack(config);
+  const wire::TcpHeader ack = record_of(syn, config).bare_ack(config, kNow);
   EXPECT_EQ(ack.window, 65535 >> 5) << "never more than was announced";
   EXPECT_EQ(ack.seq.value(), kIss + 1);
   EXPECT_EQ(ack.ack.value(), kIrs + 1);
@@ -176,7 +217,7 @@ TEST(SynReceivedRecord, BecomesAPassiveOpen) {
   EXPECT_EQ(open.irs.value(), kIrs);
   EXPECT_EQ(open.rcv_edge.value(), kIrs + 1 + kWindow);
   EXPECT_EQ(open.peer_window, 2000);
-  EXPECT_EQ(open.smss_octets, 1000);
+  EXPECT_EQ(open.peer_mss_octets, 1000);
   EXPECT_EQ(open.peer_scale, 3);
   EXPECT_EQ(open.syn_ack_sent_at, Instant{5s});
 }
@@ -196,7 +237,8 @@ class SynReceived : public ::testing::TestWithParam<std::uint32_t> {
                  std::string_view text = {}) {
     counters = {};
     return segment_arrives_syn_received(
-        record, config, segment_with(flags, GetParam() + 1 + seq, kIss + 1 + ack, text), counters);
+        record, config, segment_with(flags, GetParam() + 1 + seq, kIss + 1 + ack, text), counters,
+        kNow);
   }
 
   TcpConfig config = small_buffer();

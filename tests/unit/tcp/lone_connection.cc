@@ -43,8 +43,11 @@ void LoneConnection::establish_passive() {
   open.irs = SeqNum{options.irs};
   open.rcv_edge = SeqNum{their(0)} + syn_window(options.config.receive_buffer_octets);
   open.peer_window = options.peer_window;
-  open.smss_octets =
-      send_mss(options.peer_mss, options.link.mtu_octets, options.config.minimum_mss_octets);
+  open.peer_mss_octets = options.peer_mss.value_or(kDefaultMssOctets);
+  open.is_sack_permitted = options.peer_sack;
+  if (options.peer_timestamps) {
+    open.timestamps.agree(*options.peer_timestamps, SeqNum{their(0)}, now);
+  }
   open.peer_scale = options.peer_scale;
   open.syn_ack_sent_at = now;
   now += kRoundTrip;
@@ -87,6 +90,8 @@ Segment LoneConnection::syn_ack() const {
   seg.window = options.peer_window;
   seg.options.maximum_segment_size = options.peer_mss;
   seg.options.window_scale = options.peer_scale;
+  seg.options.sack_permitted = options.peer_sack;
+  if (options.peer_timestamps) seg.options.timestamps = {*options.peer_timestamps, 0};
   return seg;
 }
 

@@ -68,6 +68,8 @@ struct LoneConnectionOptions {
   std::uint16_t peer_window = 65535;
   std::optional<std::uint8_t> peer_scale;
   std::optional<std::uint16_t> peer_mss = 1460;
+  bool peer_sack = false;
+  std::optional<std::uint32_t> peer_timestamps;  // TSval of the SYN
   // The least size of the block in which a segment arrives; the smallest that fits it unless set.
   std::size_t receive_block_octets = 0;
 };

@@ -103,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(RcvNxt, TimeWait,
                                            0x80000000U));
 
 TEST(TimeWaitRecord, IsSmall) {
-  EXPECT_LE(sizeof(TimeWaitRecord), 64U);
+  EXPECT_LE(sizeof(TimeWaitRecord), 88U);
 }
 
 TEST(TimeWaitRecord, TakesItsNumbersFromTheConnection) {
@@ -114,7 +114,7 @@ TEST(TimeWaitRecord, TakesItsNumbersFromTheConnection) {
   EXPECT_EQ(record.snd_nxt.value(), host.our(1)) << "behind our FIN";
   EXPECT_EQ(record.rcv_nxt.value(), host.their(1)) << "behind the peer's";
   EXPECT_EQ(record.rcv_wnd, host.tcp.rcv().wnd());
-  const wire::TcpHeader ack = record.bare_ack();
+  const wire::TcpHeader ack = record.bare_ack(Instant{});
   EXPECT_EQ(ack.seq.value(), host.our(1));
   EXPECT_EQ(ack.ack.value(), host.their(1));
   EXPECT_EQ(ack.flags, wire::TcpFlags{.ack = true});
@@ -125,9 +125,9 @@ TEST(TimeWaitRecord, AnnouncesItsWindowScaled) {
   TimeWaitRecord record;
   record.rcv_wnd = 1'000'000;
   record.rcv_scale = 5;
-  EXPECT_EQ(record.bare_ack().window, 31'250);
+  EXPECT_EQ(record.bare_ack(Instant{}).window, 31'250);
   record.rcv_scale = 0;
-  EXPECT_EQ(record.bare_ack().window, 65535);
+  EXPECT_EQ(record.bare_ack(Instant{}).window, 65535);
 }
 
 }  // namespace
