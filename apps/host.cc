@@ -17,6 +17,16 @@ tun::TunOptions tun_options(const LinkOptions& options) {
   return result;
 }
 
+std::unique_ptr<tun::ImpairedDevice> make_impairment(tun::Device& device,
+                                                     const LinkOptions& options) {
+  if (!options.impairment) return nullptr;
+  return std::make_unique<tun::ImpairedDevice>(device, *options.impairment, tun::monotonic_now);
+}
+
+tun::Device& outermost(tun::Device& device, tun::Device* around) {
+  return around != nullptr ? *around : device;
+}
+
 std::unique_ptr<tun::CapturingDevice> make_capture(tun::Device& device, const LinkOptions& options,
                                                    PacketPrinter& printer) {
   if (options.capture_path.empty() && !options.verbose) return nullptr;
@@ -36,6 +46,9 @@ Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {
   config.mtu_octets = std::min(options.mtu_octets.value_or(UINT16_MAX), device.mtu_octets());
   config.checksum_offload = device.checksum_offload();
   config.tcp_segmentation_offload = device.tcp_segmentation_offload();
+  config.tcp.timestamps = options.timestamps;
+  config.tcp.sack = options.sack;
+  config.tcp.window_scaling = options.window_scaling;
   return config;
 }
 
@@ -43,8 +56,9 @@ Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {
 
 Host::Host(const LinkOptions& options)
     : device_(tun_options(options)),
+      impairment_(make_impairment(device_, options)),
       printer_(stderr),
-      capture_(make_capture(device_, options, printer_)),
+      capture_(make_capture(outermost(device_, impairment_.get()), options, printer_)),
       stack_(stack_config(options, device_), random_),
       sockets_(stack_),
       driver_(stack_, sockets_, link()) {
@@ -62,8 +76,7 @@ Host::~Host() {
 }
 
 tun::Device& Host::link() noexcept {
-  if (capture_) return *capture_;
-  return device_;
+  return outermost(outermost(device_, impairment_.get()), capture_.get());
 }
 
 // So that the file can be read while it is written.

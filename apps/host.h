@@ -7,6 +7,7 @@
 #include "apps/options.h"
 #include "apps/packet_printer.h"
 #include "runnel/driver.h"
+#include "runnel/impairment.h"
 #include "runnel/packet_capture.h"
 #include "runnel/sockets.h"
 #include "runnel/stack.h"
@@ -18,7 +19,7 @@ namespace runnel::apps {
 // Opens the device, taps it when that was asked for, and puts a stack, sockets and a driver on it.
 //
 //    driver ── stack, sockets
-//       └── [capture ──] device
+//       └── [capture ──] [impairment ──] device
 class Host {
  public:
   // Throws tun::DeviceError, or std::system_error for an address that the stack refuses.
@@ -37,6 +38,7 @@ class Host {
   void flush_capture_regularly();
 
   tun::TunDevice device_;
+  std::unique_ptr<tun::ImpairedDevice> impairment_;
   PacketPrinter printer_;
   std::unique_ptr<tun::CapturingDevice> capture_;
   tun::SystemRandom random_;

@@ -8,6 +8,8 @@
 #include <sstream>
 #include <utility>
 
+#include "apps/impairment_text.h"
+
 namespace runnel::apps {
 namespace {
 
@@ -22,6 +24,10 @@ struct LinkText {
   std::string peer;
   int mtu_octets = 0;
   bool no_offload = false;
+  bool no_timestamps = false;
+  bool no_sack = false;
+  bool no_window_scaling = false;
+  std::string impairment;
 };
 
 [[noreturn]] void refuse(const std::string& flag, const std::string& why) {
@@ -40,6 +46,12 @@ void add_link_options(CLI::App& app, LinkOptions& link, LinkText& text) {
   app.add_option("--mtu", text.mtu_octets, "octets of IP packet (default: the device's)")
       ->check(CLI::Range(kSmallestMtu, kLargestMtu));
   app.add_flag("--no-offload", text.no_offload, "no checksum and segmentation offload");
+  app.add_flag("--no-timestamps", text.no_timestamps, "no TCP timestamps (RFC 7323)");
+  app.add_flag("--no-sack", text.no_sack, "no selective acknowledgments (RFC 2018)");
+  app.add_flag("--no-window-scaling", text.no_window_scaling, "no TCP window scaling (RFC 7323)");
+  app.add_option("--impair", text.impairment,
+                 "treat packets both ways as a bad path does, for instance delay=20ms,jitter=2ms,"
+                 "loss=1%,reorder=2%,dup=1%,corrupt=0.5%,rate=200mbit,queue=500,seed=1");
   app.add_option("--pcap", link.capture_path, "write every packet to this file");
   app.add_flag("-v,--verbose", link.verbose, "print every packet, one line each, to stderr");
 }
@@ -78,7 +90,15 @@ void check_link(LinkOptions& link, const LinkText& text) {
     refuse("--tun", "a device's name has 1 to 15 octets");
   }
   if (text.mtu_octets != 0) link.mtu_octets = static_cast<std::uint16_t>(text.mtu_octets);
-  link.offload = !text.no_offload;
+  link.timestamps = !text.no_timestamps;
+  link.sack = !text.no_sack;
+  link.window_scaling = !text.no_window_scaling;
+  if (!text.impairment.empty()) {
+    const ImpairmentText read = parse_impairment(text.impairment);
+    if (!read.refused.empty()) refuse("--impair", read.refused);
+    link.impairment = read.impairment;
+  }
+  link.offload = !text.no_offload && !link.impairment;
 }
 
 IpAddress parse_host(const std::string& text) {

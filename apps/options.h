@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "runnel/endpoint.h"
+#include "runnel/impairment.h"
 #include "runnel/ip_address.h"
 #include "runnel/time.h"
 
@@ -20,7 +21,12 @@ struct LinkOptions {
   IpPrefix address{IpAddress(192, 0, 2, 2), 24};
   std::optional<IpAddress> peer;  // none only for a /32
   std::optional<std::uint16_t> mtu_octets;
-  bool offload = true;
+  bool offload = true;  // never with an impairment, which treats each segment by itself
+  // TCP options that are offered, and agreed to.
+  bool timestamps = true;
+  bool sack = true;
+  bool window_scaling = true;
+  std::optional<tun::Impairment> impairment;
   std::string capture_path;  // empty: none
   bool verbose = false;
 };

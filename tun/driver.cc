@@ -130,6 +130,10 @@ struct Driver::Parts {
 bool Driver::Parts::turn() {
   const Instant now = monotonic_now();
   stack.advance(now);
+  if (!is_paused && device.next_deadline() <= now) {
+    device.release();
+    may_read = true;
+  }
   bool worked = input(now);
   worked |= application();
   worked |= output();
@@ -228,6 +232,7 @@ bool Driver::Parts::write_kept() {
 
 void Driver::Parts::wait(std::optional<Duration> longest) {
   Instant deadline = stack.next_deadline();
+  if (!is_paused) deadline = std::min(deadline, device.next_deadline());
   if (!timers.empty()) deadline = std::min(deadline, timers.begin()->first);
   if (deadline != kNever) {
     const Duration until = deadline - monotonic_now();

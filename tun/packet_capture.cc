@@ -93,6 +93,14 @@ bool CapturingDevice::tcp_segmentation_offload() const noexcept {
   return parts_->inner.tcp_segmentation_offload();
 }
 
+Instant CapturingDevice::next_deadline() const noexcept {
+  return parts_->inner.next_deadline();
+}
+
+void CapturingDevice::release() {
+  parts_->inner.release();
+}
+
 void CapturingDevice::flush() {
   if (!parts_->file) return;
   errno = 0;

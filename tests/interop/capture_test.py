@@ -1,27 +1,10 @@
 #!/usr/bin/env python3
 """--pcap and -v: what crossed the device, to the octet and the nanosecond."""
 import os
-import struct
 import time
 
 from harness import ADDRESS, PEER, InteropTest, main
-
-
-def read_capture(path):
-    """The packets of a capture file: (seconds, octets) each."""
-    with open(path, "rb") as file:
-        data = file.read()
-    magic, major, minor, _, _, snaplen, linktype = struct.unpack_from("<IHHiIII", data)
-    assert (magic, major, minor, linktype) == (0xA1B23C4D, 2, 4, 101), (hex(magic), linktype)
-    at, packets = 24, []
-    while at < len(data):
-        seconds, nanoseconds, captured, length = struct.unpack_from("<IIII", data, at)
-        assert nanoseconds < 10**9 and captured == length <= snaplen, (captured, length)
-        at += 16
-        packets.append((seconds + nanoseconds * 1e-9, data[at:at + captured]))
-        assert len(packets[-1][1]) == captured, "the file ends in the middle of a packet"
-        at += captured
-    return packets
+from segments import read_capture
 
 
 def ends(packet):

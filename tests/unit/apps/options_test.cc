@@ -74,6 +74,37 @@ TEST(Options, ServeTakesEveryFlag) {
   EXPECT_EQ(serve.http_root, "/srv");
 }
 
+TEST(Options, EachTcpOptionIsSwitchedOffByItself) {
+  for (const char* command : {"serve", "connect"}) {
+    const auto link_of = [&](const std::vector<const char*>& flags) {
+      std::vector<const char*> arguments{command};
+      if (command == std::string("connect")) arguments = {command, "192.0.2.1", "80"};
+      arguments.insert(arguments.end(), flags.begin(), flags.end());
+      if (command == std::string("serve")) return parsed<ServeCommand>(arguments).link;
+      return parsed<ConnectCommand>(arguments).link;
+    };
+    const auto expect = [](const LinkOptions& link, bool timestamps, bool sack, bool scaling) {
+      EXPECT_EQ(link.timestamps, timestamps);
+      EXPECT_EQ(link.sack, sack);
+      EXPECT_EQ(link.window_scaling, scaling);
+    };
+    expect(link_of({}), true, true, true);
+    expect(link_of({"--no-timestamps"}), false, true, true);
+    expect(link_of({"--no-sack"}), true, false, true);
+    expect(link_of({"--no-window-scaling"}), true, true, false);
+  }
+}
+
+TEST(Options, AnImpairmentIsReadAndSwitchesOffloadOff) {
+  EXPECT_FALSE(parsed<ServeCommand>({"serve"}).link.impairment.has_value());
+  const auto serve = parsed<ServeCommand>({"serve", "--impair", "delay=5ms,loss=2%"});
+  ASSERT_TRUE(serve.link.impairment.has_value());
+  EXPECT_EQ(serve.link.impairment->delay, 5ms);
+  EXPECT_DOUBLE_EQ(serve.link.impairment->loss, 0.02);
+  EXPECT_FALSE(serve.link.offload);
+  EXPECT_THAT(refusal({"serve", "--impair", "loss=2"}), HasSubstr("loss=2 is not understood"));
+}
+
 TEST(Options, ThePeerIsTheFirstOtherHostOfTheNetwork) {
   EXPECT_EQ(parsed<ServeCommand>({"serve", "--address", "10.0.0.1/8"}).link.peer,
             IpAddress(10, 0, 0, 2));

@@ -7,10 +7,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "runnel/impairment.h"
 #include "runnel/random.h"
 #include "runnel/system.h"
 #include "tests/unit/tun/packets.h"
@@ -49,6 +51,22 @@ TEST_F(DriverTest, APacketIsAnsweredInOneTurn) {
   ASSERT_TRUE(device_.inject(echo_request(1)));
   driver_.run_once(0ns);
   EXPECT_EQ(reply_sequence(device_.next()), 1);
+}
+
+TEST_F(DriverTest, PacketsThatTheDeviceHeldBackAreDueWithoutAnythingElse) {
+  ImpairedDevice late(device_, {.delay = 30ms}, monotonic_now);
+  Driver driver(stack_, sockets_, late);
+  ASSERT_TRUE(device_.inject(echo_request(1)));
+  const Instant start = monotonic_now();
+  int turns = 0;
+  std::optional<std::uint16_t> sequence;
+  while (!(sequence = reply_sequence(device_.next())) && monotonic_now() < start + 5s) {
+    driver.run_once(5s);
+    ++turns;
+  }
+  EXPECT_EQ(sequence, 1);
+  EXPECT_GE(monotonic_now() - start, 60ms);
+  EXPECT_LT(turns, 10) << "it should sleep, not ask";
 }
 
 TEST_F(DriverTest, ABurstOfPacketsIsAnsweredInOrder) {

@@ -16,7 +16,7 @@ namespace runnel::tun {
 // Theory of operation. A turn of the loop is the order that lets an acknowledgment ride on the
 // application's answer:
 //
-//    timers of the stack that are due
+//    timers of the stack that are due, and packets that the device held back until now
 //    a batch of packets from the device           until it is empty, or 64
 //    the application's turn                       posted functions, after(), watch(), the sockets
 //    a batch of packets to the device             until the stack has none, or 64

@@ -36,6 +36,8 @@ class CapturingDevice final : public Device {
   [[nodiscard]] int descriptor() const noexcept override;
   [[nodiscard]] bool checksum_offload() const noexcept override;
   [[nodiscard]] bool tcp_segmentation_offload() const noexcept override;
+  [[nodiscard]] Instant next_deadline() const noexcept override;
+  void release() override;
 
   // Makes the file hold every packet so far. Throws DeviceError when it does not: the disk is full.
   void flush();

@@ -10,6 +10,7 @@
 
 #include "runnel/ip_address.h"
 #include "runnel/packet.h"
+#include "runnel/time.h"
 
 namespace runnel::tun {
 
@@ -44,6 +45,12 @@ class Device {
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
   [[nodiscard]] virtual bool checksum_offload() const noexcept = 0;
   [[nodiscard]] virtual bool tcp_segmentation_offload() const noexcept = 0;
+
+  // A device may hold packets back. When the next of them is due, in either direction; kNever for
+  // one that holds none. From then on release() and read() have work, whatever the descriptor says.
+  [[nodiscard]] virtual Instant next_deadline() const noexcept { return kNever; }
+  // Passes on the outgoing packets that are due.
+  virtual void release() {}
 };
 
 struct TunOptions {
