@@ -21,6 +21,7 @@
 #include "stack/core/records.h"
 #include "stack/ip/address_set.h"
 #include "stack/ip/icmp.h"
+#include "stack/ip/identification.h"
 #include "stack/ip/ip_output.h"
 #include "stack/ip/reassembly.h"
 #include "stack/tcp/environment.h"
@@ -79,7 +80,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] const Listener* find(ListenerId id) const noexcept;
   [[nodiscard]] Result<TcpInfo> info(ConnectionId id) const;
   Result<void> send_echo_request(const IpAddress& destination, std::uint16_t identifier,
-                                 std::uint16_t sequence, Bytes payload);
+                                 std::uint16_t sequence, Bytes payload,
+                                 const EchoRequestOptions& options);
   [[nodiscard]] std::optional<EchoReply> poll_echo_reply();
 
   // --- Looking inside --------------------------------------------------------------------------
@@ -157,8 +159,9 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] bool transmit_queued(TxFrame& frame);
   [[nodiscard]] bool transmit_ready(TxFrame& frame);
   void finish_frame(TxFrame& frame, const tcp::Connection& connection);
-  // Queues the IP packet, in fragments if need be, that carries `payload`.
-  void send_ip(const wire::Ipv4Header& header, Bytes payload);
+  // Queues the IP packet, in fragments if need be, that carries `payload`. Errors: invalid_argument
+  // (too long for the link, and must not be fragmented), would_block (too many fragmented ones).
+  Result<void> send_ip(const wire::Ipv4Header& header, Bytes payload);
   void enqueue(buffer::Slice packet);
   void loop_back(const TxFrame& frame);
   void deliver_looped_back();

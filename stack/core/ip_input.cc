@@ -120,9 +120,9 @@ void Engine::echo_request_arrives(const Arrival& arrival, const wire::Icmpv4View
   header.ttl = config_.tcp.ttl;
   header.source = arrival.packet.destination();
   header.destination = arrival.packet.source();
+  if (!send_ip(header, ip::make_echo_reply(request))) return;
   ++counters_.icmp_out_echo_reps;
   ++counters_.icmp_out_msgs;
-  send_ip(header, ip::make_echo_reply(request));
 }
 
 void Engine::echo_reply_arrives(const Arrival& arrival, const wire::Icmpv4View& reply) {
@@ -203,14 +203,15 @@ void Engine::report_error(const wire::Ipv4View& offender, wire::IcmpType type, s
   header.ttl = config_.tcp.ttl;
   header.source = offender.destination();
   header.destination = offender.source();
-  ++counters_.icmp_out_msgs;
-  send_ip(header, ip::make_icmp_error(offender, type, code));
+  if (send_ip(header, ip::make_icmp_error(offender, type, code))) ++counters_.icmp_out_msgs;
 }
 
 // --- Ping ----------------------------------------------------------------------------------------
 
 Result<void> Engine::send_echo_request(const IpAddress& destination, std::uint16_t identifier,
-                                       std::uint16_t sequence, Bytes payload) {
+                                       std::uint16_t sequence, Bytes payload,
+                                       const EchoRequestOptions& options) {
+  if (options.ttl == 0 || options.dscp > 63) return Errc::invalid_argument;
   const ip::DestinationClass kind = addresses_.classify(destination);
   const bool is_host = kind == ip::DestinationClass::Foreign || kind == ip::DestinationClass::Local;
   if (!is_host || destination.is_unspecified() || destination.is_v6())
@@ -222,13 +223,15 @@ Result<void> Engine::send_echo_request(const IpAddress& destination, std::uint16
   if (!source) return Errc::address_not_available;
   if (queued_.size() >= config_.control_queue_packets) return Errc::no_buffer_space;
   wire::Ipv4Header header;
+  header.dscp = options.dscp;
+  header.dont_fragment = options.dont_fragment;
   header.protocol = wire::kProtocolIcmp;
-  header.ttl = config_.tcp.ttl;
+  header.ttl = options.ttl.value_or(config_.tcp.ttl);
   header.source = *source;
   header.destination = destination;
-  ++counters_.icmp_out_msgs;
-  send_ip(header, ip::make_echo_request(identifier, sequence, payload));
-  return {};
+  const auto sent = send_ip(header, ip::make_echo_request(identifier, sequence, payload));
+  if (sent) ++counters_.icmp_out_msgs;
+  return sent;
 }
 
 std::optional<EchoReply> Engine::poll_echo_reply() {

@@ -115,8 +115,9 @@ Result<Endpoint> Stack::local_endpoint(ListenerId listener) const {
 }
 
 Result<void> Stack::send_echo_request(const IpAddress& destination, std::uint16_t identifier,
-                                      std::uint16_t sequence, Bytes payload) {
-  return engine_->send_echo_request(destination, identifier, sequence, payload);
+                                      std::uint16_t sequence, Bytes payload,
+                                      const EchoRequestOptions& options) {
+  return engine_->send_echo_request(destination, identifier, sequence, payload, options);
 }
 std::optional<EchoReply> Stack::poll_echo_reply() {
   return engine_->poll_echo_reply();

@@ -97,15 +97,27 @@ void Engine::send(const tcp::FourTuple& tuple, const wire::TcpHeader& header) {
   enqueue(pool_.copy(frame.header()));
 }
 
-void Engine::send_ip(const wire::Ipv4Header& header, Bytes payload) {
-  // What fits is sent whole or not at all, and needs no identification (RFC 6864 section 4.1).
+Result<void> Engine::send_ip(const wire::Ipv4Header& header, Bytes payload) {
   wire::Ipv4Header numbered = header;
-  numbered.dont_fragment = wire::kIpv4MinHeaderOctets + payload.size() <= config_.mtu_octets;
-  if (!numbered.dont_fragment) numbered.identification = identification_.next();
+  if (wire::kIpv4MinHeaderOctets + payload.size() <= config_.mtu_octets) {
+    // It is sent whole or not at all, and needs no identification (RFC 6864 section 4.1).
+    numbered.dont_fragment = true;
+  } else if (header.dont_fragment) {
+    return Errc::invalid_argument;
+  } else {
+    const auto identification =
+        identification_.next(header.source, header.destination, header.protocol, now_);
+    if (!identification) {
+      counters_.drop(DropReason::IcmpRateLimited);
+      return Errc::would_block;
+    }
+    numbered.identification = *identification;
+  }
   auto packets = ip::make_packets(numbered, payload, config_.mtu_octets, pool_);
   if (packets.empty()) counters_.drop(DropReason::NoMemory);
   if (packets.size() > 1) counters_.ip_out_frag_creates += packets.size();
   for (buffer::Slice& packet : packets) enqueue(std::move(packet));
+  return {};
 }
 
 void Engine::enqueue(buffer::Slice packet) {

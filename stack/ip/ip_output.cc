@@ -1,7 +1,6 @@
 #include "stack/ip/ip_output.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cstring>
 
@@ -23,21 +22,6 @@ buffer::Slice make_packet(const wire::Ipv4Header& header, Bytes payload,
 }
 
 }  // namespace
-
-std::uint16_t IdentificationSource::next() noexcept {
-  constexpr std::uint8_t kRounds = 8;
-  const std::uint16_t count = counter_++;
-  auto left = static_cast<std::uint8_t>(count >> 8U);
-  auto right = static_cast<std::uint8_t>(count & 0xffU);
-  for (std::uint8_t round = 0; round < kRounds; ++round) {
-    const std::array<std::uint8_t, 2> input{round, right};
-    const auto mask = static_cast<std::uint8_t>(base::siphash_1_3(key_, input) & 0xffU);
-    const auto mixed = static_cast<std::uint8_t>(left ^ mask);
-    left = right;
-    right = mixed;
-  }
-  return static_cast<std::uint16_t>((left << 8U) | right);
-}
 
 void prepend_header(TxFrame& frame, const wire::Ipv4Header& header) noexcept {
   const std::size_t payload_octets = frame.size();

@@ -6,30 +6,10 @@
 #include <vector>
 
 #include "runnel/packet.h"
-#include "runnel/random.h"
-#include "stack/base/siphash.h"
 #include "stack/buffer/slab.h"
 #include "stack/wire/ipv4.h"
 
 namespace runnel::ip {
-
-// The identification field of packets that may be fragmented, RFC 6864.
-//
-// A counter makes numbers that repeat as late as 16 bits allow, but it also tells everybody who
-// gets two of them how many packets left in between (the idle scan). So the counter goes through a
-// secret permutation of the 16-bit numbers, a Feistel network over SipHash: 65,536 consecutive
-// numbers are still all different, and their order says nothing to who has no key.
-class IdentificationSource {
- public:
-  explicit IdentificationSource(Random& random)
-      : key_(base::SipHashKey::draw(random)), counter_(static_cast<std::uint16_t>(random.next())) {}
-
-  [[nodiscard]] std::uint16_t next() noexcept;
-
- private:
-  base::SipHashKey key_;
-  std::uint16_t counter_;
-};
 
 // Prepends the IPv4 header to the transport header and payload in `frame`; with a Partial checksum
 // moves meta.checksum_start by the header's length.

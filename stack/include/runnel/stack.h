@@ -40,6 +40,13 @@ struct ConnectOptions {
   std::optional<TcpConfig> tcp;
 };
 
+// The IPv4 header fields of an echo request.
+struct EchoRequestOptions {
+  std::optional<std::uint8_t> ttl;  // 1 to 255; otherwise TcpConfig::ttl
+  std::uint8_t dscp = 0;            // 0 to 63
+  bool dont_fragment = false;
+};
+
 // One answer to an echo request, or one ICMP error that quotes it.
 struct EchoReply {
   Instant received_at;
@@ -184,9 +191,16 @@ class Stack {
 
   // --- Ping ------------------------------------------------------------------------------------
 
-  // Sends an ICMP echo request. Errors: invalid_argument, address_not_available, no_buffer_space.
+  // Sends an ICMP echo request.
+  // Errors: invalid_argument       no single host, too long, or too long for the link with
+  //                                dont_fragment; a field out of range
+  //         address_not_available  the stack has no address
+  //         no_buffer_space        the queue to the link is full
+  //         would_block            more fragmented requests a second than there are identifications
+  //                                (RFC 6864 section 5.2)
   Result<void> send_echo_request(const IpAddress& destination, std::uint16_t identifier,
-                                 std::uint16_t sequence, Bytes payload);
+                                 std::uint16_t sequence, Bytes payload,
+                                 const EchoRequestOptions& options = {});
   // The next reply or error to a request with any identifier; the oldest are dropped past 64.
   [[nodiscard]] std::optional<EchoReply> poll_echo_reply();
 

@@ -6,11 +6,10 @@
 #include <tins/rawpdu.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
 
 #include "runnel/config.h"
 #include "runnel/counters.h"
+#include "runnel/random.h"
 #include "stack/ip/reassembly.h"
 #include "tests/unit/ip/packet_builder.h"
 
@@ -34,52 +33,6 @@ class IpOutput : public ::testing::Test {
   base::MemoryBudget budget_{std::size_t{8} << 20U};
   buffer::SlabPool pool_{budget_};
 };
-
-TEST(IdentificationSource, GivesEveryNumberOnceIn65536) {
-  for (std::uint64_t seed = 0; seed < 8; ++seed) {
-    SeededRandom random(seed);
-    IdentificationSource source(random);
-    std::vector<bool> seen(65536);
-    for (std::size_t i = 0; i < seen.size(); ++i) {
-      const std::uint16_t id = source.next();
-      ASSERT_FALSE(seen[id]) << "seed " << seed << ", repeated after " << i;
-      seen[id] = true;
-    }
-  }
-}
-
-TEST(IdentificationSource, RepeatsANumberAfter65536OthersAcrossTheWrapToo) {
-  SeededRandom random(1);
-  IdentificationSource source(random);
-  std::vector<std::uint16_t> first(65536);
-  for (auto& id : first) id = source.next();
-  for (const std::uint16_t id : first) ASSERT_EQ(source.next(), id);
-}
-
-TEST(IdentificationSource, IsNoCounterThatOthersCanRead) {
-  SeededRandom random(2);
-  IdentificationSource source(random);
-  std::map<std::uint16_t, int> steps;
-  std::uint16_t last = source.next();
-  for (int i = 0; i < 10000; ++i) {
-    const std::uint16_t id = source.next();
-    ++steps[static_cast<std::uint16_t>(id - last)];
-    last = id;
-  }
-  int most = 0;
-  for (const auto& [step, count] : steps) most = std::max(most, count);
-  EXPECT_LT(most, 20) << "a step between neighbours is far too common";
-}
-
-TEST(IdentificationSource, DependsOnTheSeed) {
-  SeededRandom one(1);
-  SeededRandom two(2);
-  IdentificationSource first(one);
-  IdentificationSource second(two);
-  int equal = 0;
-  for (int i = 0; i < 1000; ++i) equal += first.next() == second.next() ? 1 : 0;
-  EXPECT_LT(equal, 10);
-}
 
 TEST(PrependHeader, PutsTheHeaderBeforeWhatIsThere) {
   TxFrame frame;
