@@ -48,11 +48,10 @@ HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record) {
 void Engine::answer_with_cookie(const tcp::FourTuple& tuple, const tcp::Segment& syn,
                                 ListenerId id) {
   Listener& owner = *listener(id);
-  auto record = tcp::SynReceivedRecord::from_syn(tuple, syn, wire::SeqNum{}, id, *owner.config);
-  cookies_.encode(record, now_);
   owner.cookie_sent_at = now_;
   ++counters_.tcp_syn_cookies_sent;
-  send(tuple, record.syn_ack(*owner.config, environment_.link, now_));
+  send(tuple, cookies_.syn_ack(record_of(tuple, syn, wire::SeqNum{}, id), *owner.config,
+                               environment_.link, now_));
 }
 
 // --- The handshake's last ACK --------------------------------------------------------------------
@@ -64,7 +63,8 @@ bool Engine::expects_cookies(const Listener& owner) const noexcept {
 
 void Engine::cookie_arrives(const tcp::FourTuple& tuple, tcp::Segment& ack, ListenerId id) {
   const Listener& owner = *listener(id);
-  const auto record = cookies_.decode(tuple, ack, id, *owner.config, now_);
+  const auto record =
+      cookies_.restore(tuple, ack, id, *owner.config, timestamp_offsets_.offset_for(tuple), now_);
   if (!record) {
     counters_.drop(DropReason::TcpBadCookie);
     answer_with_reset(tuple, ack);

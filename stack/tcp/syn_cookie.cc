@@ -44,17 +44,25 @@ SeqNum SynCookieGenerator::cookie(const FourTuple& tuple, SeqNum irs, std::uint3
                 (static_cast<std::uint32_t>(step) & kParityMask)};
 }
 
-void SynCookieGenerator::encode(SynReceivedRecord& record, Instant now) const noexcept {
-  const std::uint32_t index = mss_index(record.peer_mss_octets);
-  record.iss = cookie(record.tuple, record.irs, index, step_of(now));
-  record.peer_scale = SynReceivedRecord::kNoScale;
-  record.is_sack_permitted = false;
+wire::TcpHeader SynCookieGenerator::syn_ack(SynReceivedRecord record, const TcpConfig& config,
+                                            const LinkLimits& link, Instant now) const {
+  record.iss = cookie(record.tuple, record.irs, mss_index(record.peer_mss_octets), step_of(now));
+  if (!record.timestamps.is_agreed()) {
+    record.peer_scale = SynReceivedRecord::kNoScale;
+    record.is_sack_permitted = false;
+  }
+  wire::TcpHeader header = record.syn_ack(config, link, now);
+  if (header.options.timestamps) {
+    CookieOptions options{std::nullopt, record.is_sack_permitted};
+    if (record.peer_scale != SynReceivedRecord::kNoScale) options.window_scale = record.peer_scale;
+    header.options.timestamps->value = timestamp_with(options, header.options.timestamps->value);
+  }
+  return header;
 }
 
-std::optional<SynReceivedRecord> SynCookieGenerator::decode(const FourTuple& tuple,
-                                                            const Segment& ack, ListenerId listener,
-                                                            const TcpConfig& config,
-                                                            Instant now) const noexcept {
+std::optional<SynReceivedRecord> SynCookieGenerator::restore(
+    const FourTuple& tuple, const Segment& ack, ListenerId listener, const TcpConfig& config,
+    std::uint32_t timestamp_offset, Instant now) const noexcept {
   const SeqNum iss = ack.ack - 1;
   const SeqNum irs = ack.seq - 1;
   // The parity says whether this step made the cookie or the one before; the hash, whether it did.
@@ -71,6 +79,13 @@ std::optional<SynReceivedRecord> SynCookieGenerator::decode(const FourTuple& tup
   record.sent_at = kNever;
   record.peer_window = ack.window;
   record.peer_mss_octets = std::max(kMss[index], config.minimum_mss_octets);
+  record.agree_on_timestamps(ack, config, timestamp_offset, now);
+  if (!record.timestamps.is_agreed()) return record;
+
+  // Only what was offered can have been agreed upon, whatever the peer's echo says.
+  const CookieOptions options = options_of_timestamp(ack.options.timestamps->echo_reply);
+  if (config.window_scaling && options.window_scale) record.peer_scale = *options.window_scale;
+  record.is_sack_permitted = config.sack && options.is_sack_permitted;
   return record;
 }
 

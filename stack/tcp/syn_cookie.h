@@ -34,10 +34,10 @@ namespace runnel::tcp {
 // MSS is an index into a table of what the field uses; the largest entry that is not above the
 // peer's value is taken. Without timestamps window scale and SACK are lost, so the SYN,ACK does not
 // agree to them. Bits of the clock's value are replaced such that TSval never exceeds the clock:
-// it is up to 31 ticks late, and the segments after it, which have the clock's own, are later.
+// it is up to 31 ticks early, and the segments after it, which have the clock's own, are later.
 //
-// What is lost in comparison with a record: the SYN,ACK is not retransmitted, its round trip not
-// measured, and its ISS does not grow with time.
+// What is lost in comparison with a record: the SYN,ACK is not retransmitted, its round trip is
+// unknown or, by the timestamp's echo, up to 31 ms too long, and ISS does not grow with time.
 class SynCookieGenerator {
  public:
   static constexpr Duration kStep = std::chrono::seconds(64);
@@ -48,16 +48,18 @@ class SynCookieGenerator {
 
   explicit SynCookieGenerator(Random& random) : key_(base::SipHashKey::draw(random)) {}
 
-  // Makes of a SYN's record one that decode() can restore: ISS becomes the cookie, the segment
-  // size the table's, and options that nothing could bring back are refused.
-  void encode(SynReceivedRecord& record, Instant now) const noexcept;
+  // The SYN,ACK to send for `record`, which then may be forgotten: ISS is the cookie, and options
+  // that nothing could bring back are left out.
+  [[nodiscard]] wire::TcpHeader syn_ack(SynReceivedRecord record, const TcpConfig& config,
+                                        const LinkLimits& link, Instant now) const;
 
   // The record that `ack`, the handshake's last segment, brings back; nothing if it acknowledges no
-  // cookie that is good now. The round trip is unknown.
-  [[nodiscard]] std::optional<SynReceivedRecord> decode(const FourTuple& tuple, const Segment& ack,
-                                                        ListenerId listener,
-                                                        const TcpConfig& config,
-                                                        Instant now) const noexcept;
+  // cookie that is good now. `timestamp_offset` is the tuple's.
+  [[nodiscard]] std::optional<SynReceivedRecord> restore(const FourTuple& tuple, const Segment& ack,
+                                                         ListenerId listener,
+                                                         const TcpConfig& config,
+                                                         std::uint32_t timestamp_offset,
+                                                         Instant now) const noexcept;
 
  private:
   [[nodiscard]] static std::uint64_t step_of(Instant now) noexcept {
