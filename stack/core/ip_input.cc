@@ -137,7 +137,9 @@ void Engine::echo_reply_arrives(const Arrival& arrival, const wire::Icmpv4View& 
 }
 
 void Engine::icmp_error_arrives(const Arrival& arrival, const wire::Icmpv4View& message) {
-  if (message.type() == wire::IcmpType::Redirect) {  // routes are the kernel's on the other side
+  // Routes are the kernel's on the other side; source quenches are history (RFC 6633 section 3).
+  if (message.type() == wire::IcmpType::Redirect ||
+      message.type() == wire::IcmpType::SourceQuench) {
     counters_.drop(DropReason::IcmpUnhandled);
     return;
   }
