@@ -131,11 +131,15 @@ void Engine::segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg) {
 
 void Engine::segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg) {
   Waiting& waiting = time_wait_.at(index);
-  const tcp::TimeWaitRecord record = waiting.record;
-  switch (tcp::segment_arrives_time_wait(record, seg, counters_)) {
+  tcp::TimeWaitRecord& record = waiting.record;
+  switch (tcp::segment_arrives_time_wait(record, seg, counters_, now_)) {
     case tcp::TimeWaitAction::Drop:
       return;
     case tcp::TimeWaitAction::AcknowledgeAndRestart:
+      // The FIN's last transmission has the last timestamp of the old connection (RFC 6191).
+      if (seg.options.timestamps) {
+        record.timestamps.on_acceptable(seg.seq, *seg.options.timestamps, now_);
+      }
       wheel_.arm(waiting.timer, now_ + record.time_wait);
       send(record.tuple, record.bare_ack(now_));
       return;

@@ -34,10 +34,11 @@ enum class TimeWaitAction : std::uint8_t {
   Reopen,                 // a SYN beyond everything received: a new connection may take over
 };
 
-// RFC 9293 section 3.10.7.4 for TIME-WAIT, with MAY-2 for the reuse of a port pair. Without
-// timestamps the sequence number alone shows that a SYN is new (RFC 6191 section 2).
+// RFC 9293 section 3.10.7.4 for TIME-WAIT, with the reuse of a port pair as RFC 6191 has it, PAWS
+// (RFC 7323 section 5.3) and, as an option, fix F1 of RFC 1337. Its fix F2, which ignores RST for
+// two seconds only, is not offered.
 [[nodiscard]] TimeWaitAction segment_arrives_time_wait(const TimeWaitRecord& record,
-                                                       const Segment& seg,
-                                                       Counters& counters) noexcept;
+                                                       const Segment& seg, Counters& counters,
+                                                       Instant now) noexcept;
 
 }  // namespace runnel::tcp

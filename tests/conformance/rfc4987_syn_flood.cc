@@ -306,6 +306,47 @@ TEST_F(SynFlood, R_4987_A_OPT_WithoutTimestampsThereIsNoScaling) {
   EXPECT_FALSE(info().has_sack);
 }
 
+TEST_F(SynFlood, R_4987_A_OPT_WithTimestampsScaleAndSackAreRestored) {
+  for (const bool sack : {false, true}) {
+    for (const auto scale : {std::optional<std::uint8_t>{}, std::optional<std::uint8_t>{3}}) {
+      begin_full();
+      wire::TcpOptions offered;
+      offered.maximum_segment_size = 1460;
+      offered.window_scale = scale;
+      offered.sack_permitted = sack;
+      offered.timestamps = {5000, 0};
+      send(segment().syn().seq(peer_iss).options(offered));
+      const auto syn_ack = next_sent();
+      ASSERT_THAT(syn_ack, IsSynAck());
+      EXPECT_EQ(counters().tcp_syn_cookies_sent, 1U);
+      EXPECT_EQ(syn_ack->options.window_scale.has_value(), scale.has_value());
+      EXPECT_EQ(syn_ack->options.sack_permitted, sack);
+      ASSERT_TRUE(syn_ack->options.timestamps);
+      EXPECT_EQ(syn_ack->options.timestamps->echo_reply, 5000U);
+
+      advance(10ms);
+      forget_sent();
+      wire::TcpOptions echo;
+      echo.timestamps = {5010, syn_ack->options.timestamps->value};
+      send(ack_segment(0, 0).options(echo).window(1000));
+      ASSERT_TRUE(accept());
+      EXPECT_EQ(counters().tcp_syn_cookies_accepted, 1U);
+      EXPECT_EQ(info().has_sack, sack);
+      EXPECT_TRUE(info().has_timestamps);
+      EXPECT_EQ(info().send_window_scale, scale.value_or(0));
+      EXPECT_EQ(info().send_window_octets, 1000U << scale.value_or(0));
+      EXPECT_EQ(info().receive_window_scale, scale ? syn_ack->options.window_scale : 0);
+      EXPECT_TRUE(write("x"));
+      const auto data = next_sent();
+      ASSERT_THAT(data, IsData());
+      ASSERT_TRUE(data->options.timestamps);
+      EXPECT_EQ(data->options.timestamps->echo_reply, 5010U);
+      EXPECT_GE(data->options.timestamps->value - syn_ack->options.timestamps->value, 10U);
+      EXPECT_LT(data->options.timestamps->value - syn_ack->options.timestamps->value, 10U + 32U);
+    }
+  }
+}
+
 TEST_F(SynFlood, CookiesMayBeSentAlways) {
   begin(SynCookies::Always, 10);
   send(ack_segment(0, 0));

@@ -30,7 +30,7 @@ class TimeWait : public ::testing::TestWithParam<std::uint32_t> {
     seg.ack = SeqNum{kSndNxt};
     seg.flags = flags;
     seg.text = as_bytes(text);
-    return segment_arrives_time_wait(record, seg, counters);
+    return segment_arrives_time_wait(record, seg, counters, Instant{});
   }
 
   TimeWaitRecord record;
@@ -81,6 +81,7 @@ TEST_P(TimeWait, AResetOutsideTheWindowIsSilence) {
 }
 
 TEST_P(TimeWait, ASynBeyondEverythingReceivedMayReopen) {
+  EXPECT_EQ(arrives({.syn = true}, 0), Action::Reopen) << "FIN, the last that was seen, is before";
   EXPECT_EQ(arrives({.syn = true}, 1), Action::Reopen);
   EXPECT_EQ(arrives({.syn = true}, kWindow), Action::Reopen);
   EXPECT_EQ(arrives({.syn = true}, 0x7fffffff), Action::Reopen);
