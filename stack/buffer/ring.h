@@ -80,6 +80,20 @@ class Ring {
     return true;
   }
 
+  // Puts `element` before the i-th, moving the elements of the shorter side. REQUIRES: i <=
+  // count().
+  [[nodiscard]] bool insert(std::size_t i, T&& element) noexcept {
+    assert(i <= count());
+    if (i < count() / 2) {
+      if (!push_front(std::move(element))) return false;
+      for (std::size_t k = 0; k < i; ++k) std::swap((*this)[k], (*this)[k + 1]);
+    } else {
+      if (!push_back(std::move(element))) return false;
+      for (std::size_t k = count() - 1; k > i; --k) std::swap((*this)[k], (*this)[k - 1]);
+    }
+    return true;
+  }
+
   // REQUIRES: !empty(). The block is freed with the last element.
   void pop_front() noexcept {
     assert(!empty());

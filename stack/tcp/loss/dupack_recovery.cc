@@ -52,7 +52,8 @@ DupackRecovery::Finding DupackRecovery::on_duplicate_ack(SeqNum una, SeqNum nxt,
   // is missing: forged duplicates permit nothing beyond that, whatever is sent meanwhile.
   const std::uint32_t outstanding = flight_before_duplicates(una);
   const std::uint32_t most = outstanding - std::min(outstanding, smss);
-  const bool is_limited_transmit = phase_ == Phase::Open && duplicate_acks_ < kDuplicateAckThreshold;
+  const bool is_limited_transmit =
+      phase_ == Phase::Open && duplicate_acks_ < kDuplicateAckThreshold;
   const bool is_loss = phase_ == Phase::Open && duplicate_acks_ == kDuplicateAckThreshold &&
                        recover_ < una;  // RFC 6582 section 3.2, step 2
   if (is_limited_transmit || is_loss || phase_ == Phase::FastRecovery) {
@@ -75,6 +76,14 @@ void DupackRecovery::on_timeout(SeqNum una, SeqNum nxt) noexcept {
   departed_octets_ = 0;
   lost_ = {una, nxt};
   must_retransmit_ = true;
+}
+
+void DupackRecovery::take_back(SeqNum una) noexcept {
+  phase_ = Phase::Open;
+  must_retransmit_ = false;
+  duplicate_acks_ = 0;
+  departed_octets_ = 0;
+  lost_ = {una, una};
 }
 
 void DupackRecovery::on_retransmit(SeqNum end) noexcept {

@@ -5,18 +5,9 @@
 #include <cstdint>
 #include <optional>
 
-#include "stack/wire/seq_num.h"
+#include "stack/tcp/loss/seq_range.h"
 
 namespace runnel::tcp {
-
-using wire::SeqNum;
-
-// Octets of sequence space from begin to end - 1.
-struct SeqRange {
-  SeqNum begin;
-  SeqNum end;
-  [[nodiscard]] std::uint32_t octets() const noexcept { return distance(begin, end); }
-};
 
 // Keeps the one range of octets that is declared lost and not yet sent again:
 //
@@ -52,6 +43,8 @@ class DupackRecovery {
   [[nodiscard]] Finding on_duplicate_ack(SeqNum una, SeqNum nxt, std::uint32_t smss) noexcept;
   // Declares everything outstanding lost.
   void on_timeout(SeqNum una, SeqNum nxt) noexcept;
+  // Nothing was lost after all.
+  void take_back(SeqNum una) noexcept;
   // The octets up to `end` of the lost range were sent again.
   void on_retransmit(SeqNum end) noexcept;
 

@@ -1,0 +1,331 @@
+#include "stack/tcp/loss/loss_recovery.h"
+
+#include <algorithm>
+
+namespace runnel::tcp {
+
+namespace {
+
+using Fate = SentRange::Fate;
+
+RecoveryPhase phase_of(DupackRecovery::Phase phase) noexcept {
+  switch (phase) {
+    case DupackRecovery::Phase::Open:
+      return RecoveryPhase::Open;
+    case DupackRecovery::Phase::FastRecovery:
+      return RecoveryPhase::Recovery;
+    case DupackRecovery::Phase::Timeout:
+      break;
+  }
+  return RecoveryPhase::Timeout;
+}
+
+// What the ACK reports as received twice: the first block, when it lies before the acknowledgment
+// number of the same segment or within the second block (RFC 2883 section 4).
+std::optional<SeqRange> duplicate_report(const wire::SackBlocks& sack, SeqNum ack) noexcept {
+  if (sack.empty()) return std::nullopt;
+  const wire::SackBlock& first = sack.blocks[0];
+  if (first.right <= first.left) return std::nullopt;
+  const bool is_below = first.right <= ack;
+  const bool is_inside =
+      sack.count > 1 && sack.blocks[1].left <= first.left && first.right <= sack.blocks[1].right;
+  if (!is_below && !is_inside) return std::nullopt;
+  return SeqRange{first.left, first.right};
+}
+
+// A block grows at its ends while it is reported again and again: of one that was reported before,
+// only the ends are looked at. They overlap it by more than any segment, lest one that was reported
+// in part be passed over.
+constexpr std::uint32_t kReportedOverlap = 1U << 16U;
+
+}  // namespace
+
+// --- Transmissions -------------------------------------------------------------------------------
+
+bool LossRecovery::on_transmit(const SeqRange& range, std::uint16_t segment_octets,
+                               Instant now) noexcept {
+  if (!board_.on_transmit(range, segment_octets, now)) return false;
+  if (phase_ == RecoveryPhase::Recovery) prr_.on_transmit(range.octets());
+  return true;
+}
+
+void LossRecovery::on_retransmit(const SeqRange& range, std::uint16_t segment_octets,
+                                 Instant now) noexcept {
+  must_retransmit_ = false;
+  if (!uses_sack_) dupack_.on_retransmit(range.end);
+  board_.on_retransmit(range, segment_octets, now);
+  if (uses_sack_) rack_.on_retransmit(range, now);
+  audit_.on_retransmit(range, now);
+  if (phase_ == RecoveryPhase::Recovery) prr_.on_transmit(range.octets());
+}
+
+std::optional<SeqRange> LossRecovery::lost() const noexcept {
+  return uses_sack_ ? board_.first_lost() : dupack_.lost();
+}
+
+void LossRecovery::send_all_again(SeqNum una, SeqNum nxt) noexcept {
+  if (!uses_sack_) {
+    dupack_.on_timeout(una, nxt);
+    phase_ = RecoveryPhase::Timeout;
+    return;
+  }
+  for (std::size_t i = 0; i < board_.count(); ++i) {
+    if (board_[i].fate == Fate::InFlight) board_.set_fate(i, Fate::Lost);
+  }
+  must_retransmit_ = true;
+}
+
+// --- Acknowledgments -----------------------------------------------------------------------------
+
+AckFindings LossRecovery::on_ack(const Ack& ack) noexcept {
+  AckFindings findings;
+  findings.in_flight_before_octets = in_flight(ack.una, ack.nxt);
+  update_scoreboard(ack, findings);
+  if (findings.rtt_sample) tail_loss_.on_rtt_sample();
+  if (is_spurious(ack, findings)) {
+    findings.is_spurious = true;
+    take_back(max(ack.una, ack.ack));
+  }
+  if (uses_sack_) {
+    detect_by_rack(ack, findings);
+  } else {
+    detect_by_duplicates(ack, findings);
+  }
+  return findings;
+}
+
+void LossRecovery::update_scoreboard(const Ack& ack, AckFindings& findings) noexcept {
+  const std::uint32_t sacked_before = board_.sacked_octets();
+  if (ack.una < ack.ack) {
+    findings.newly_acked_octets = distance(ack.una, ack.ack);
+    board_.acknowledge(ack.ack,
+                       [&](const SentRange& sent) { note_delivered(sent, ack, findings); });
+  }
+  if (uses_sack_ && ack.sack != nullptr && !ack.sack->empty()) apply_sack_blocks(ack, findings);
+  if (sacked_before == 0 && board_.sacked_octets() > 0) nxt_at_first_sack_ = ack.nxt;
+  findings.delivered_octets = static_cast<std::int64_t>(findings.newly_acked_octets) +
+                              board_.sacked_octets() - sacked_before;
+}
+
+void LossRecovery::apply_sack_blocks(const Ack& ack, AckFindings& findings) noexcept {
+  findings.dsack = duplicate_report(*ack.sack, ack.ack);
+  if (findings.dsack) rack_.on_duplicate_report(max(ack.una, ack.ack), ack.nxt);
+
+  const SeqNum una = max(ack.una, ack.ack);
+  const auto apply = [&](SeqNum left, SeqNum right) {
+    if (right <= left) return;
+    board_.sack({left, right}, [&](const SentRange& sent) {
+      findings.newly_sacked_octets += sent.octets();
+      note_delivered(sent, ack, findings);
+    });
+  };
+  for (std::uint8_t i = findings.dsack ? 1 : 0; i < ack.sack->count; ++i) {
+    const wire::SackBlock& block = ack.sack->blocks[i];
+    if (block.right <= block.left || ack.nxt < block.right) {
+      ++findings.bad_sack_blocks;
+      continue;
+    }
+    if (block.right <= una) continue;  // acknowledged meanwhile: the ACK was overtaken
+    const SeqNum left = max(block.left, una);
+    const wire::SackBlock* known = nullptr;
+    for (std::uint8_t k = 0; k < previous_sack_.count; ++k) {
+      const wire::SackBlock& before = previous_sack_.blocks[k];
+      if (left <= before.left && before.right <= block.right) known = &before;
+    }
+    if (known == nullptr || distance(known->left, known->right) <= 2 * kReportedOverlap) {
+      apply(left, block.right);
+    } else {
+      apply(left, known->left + kReportedOverlap);
+      apply(known->right - kReportedOverlap, block.right);
+    }
+  }
+  previous_sack_ = *ack.sack;
+  if (findings.dsack) previous_sack_.blocks[0] = {una, una};
+}
+
+void LossRecovery::note_delivered(const SentRange& sent, const Ack& ack,
+                                  AckFindings& findings) noexcept {
+  if (!sent.is_retransmitted && !findings.rtt_sample) findings.rtt_sample = ack.now - sent.sent_at;
+  if (!uses_sack_) return;
+  const bool echoes_older = ack.echoed_before && *ack.echoed_before <= sent.sent_at;
+  rack_.on_delivered(sent, echoes_older, ack.now);
+  if (!sent.is_retransmitted && sent.range.end <= recover_) findings.delivers_original = true;
+}
+
+// --- Was it a loss at all? -----------------------------------------------------------------------
+
+bool LossRecovery::is_spurious(const Ack& ack, const AckFindings& findings) noexcept {
+  if (!may_undo_) return false;
+  if (findings.dsack && audit_.is_spurious_by_dsack(*findings.dsack)) return true;
+  if (phase_ == RecoveryPhase::Open) return false;
+  if (audit_.is_spurious_by_echo(ack.ack, ack.echoed_before)) return true;
+  if (phase_ != RecoveryPhase::Timeout) return false;
+
+  ForwardRto::Evidence evidence;
+  evidence.advances = findings.newly_acked_octets > 0;
+  evidence.reaches_recover = recover_ <= ack.ack;
+  evidence.delivers_original = findings.delivers_original;
+  evidence.is_duplicate = !uses_sack_ && ack.is_duplicate;
+  evidence.sacks_new_data = findings.newly_sacked_octets > 0;
+  evidence.has_sent_new_data = recover_ < ack.nxt;
+  return forward_rto_.on_ack(evidence) == ForwardRto::Verdict::Spurious;
+}
+
+void LossRecovery::take_back(SeqNum una) noexcept {
+  phase_ = RecoveryPhase::Open;
+  must_retransmit_ = false;
+  forward_rto_.stop();
+  audit_.end();
+  if (!uses_sack_) {
+    dupack_.take_back(una);
+    return;
+  }
+  for (std::size_t i = 0; i < board_.count(); ++i) {
+    if (board_[i].fate == Fate::Lost) board_.set_fate(i, Fate::InFlight);
+  }
+  rack_.look_at_all_again();
+}
+
+// --- What is lost --------------------------------------------------------------------------------
+
+void LossRecovery::detect_by_rack(const Ack& ack, AckFindings& findings) noexcept {
+  if (phase_ != RecoveryPhase::Open && recover_ <= ack.ack) {
+    phase_ = RecoveryPhase::Open;
+    must_retransmit_ = false;
+    forward_rto_.stop();
+    rack_.on_recovered();
+    findings.has_recovered = true;
+  }
+  const bool is_plain_duplicate = ack.is_duplicate && (ack.sack == nullptr || ack.sack->empty());
+  if (tail_loss_.on_ack(ack.ack, findings.dsack, is_plain_duplicate) &&
+      phase_ == RecoveryPhase::Open) {
+    findings.has_probe_repaired = true;
+    findings.flight_octets = findings.in_flight_before_octets;
+  }
+
+  const bool in_recovery = phase_ != RecoveryPhase::Open;
+  const Rack::Losses losses =
+      rack_.detect(board_, in_recovery, ack.srtt.value_or(kForever), ack.now);
+  findings.newly_lost_octets = losses.lost_octets;
+  findings.look_again = losses.look_again;
+  findings.is_lost_retransmission = losses.retransmission_lost;
+  // New data of the last recovery that were lost too begin another.
+  const bool goes_on = findings.has_recovered && board_.lost_octets() > 0;
+  if (losses.lost_octets == 0 && !goes_on) return;
+  // The loss of a retransmission is a second sign of congestion (RFC 5681 section 4.3).
+  const bool is_lost_again = phase_ == RecoveryPhase::Recovery && losses.retransmission_lost &&
+                             losses.last_retransmission_lost >= reduced_at_;
+  if (phase_ == RecoveryPhase::Open) {
+    findings.flight_octets = flight_size(ack.una, ack.nxt);
+    begin_recovery(max(ack.una, ack.ack), ack.nxt, ack.now);
+  } else if (is_lost_again) {
+    findings.flight_octets = findings.in_flight_before_octets;
+    recover_ = ack.nxt;
+    reduced_at_ = ack.now;
+  } else {
+    return;
+  }
+  findings.loss_began = true;
+  recover_flight_ = distance(max(ack.una, ack.ack), ack.nxt) - board_.sacked_octets() +
+                    findings.newly_sacked_octets + findings.newly_acked_octets;
+}
+
+void LossRecovery::detect_by_duplicates(const Ack& ack, AckFindings& findings) noexcept {
+  using Finding = DupackRecovery::Finding;
+  Finding finding = Finding::Nothing;
+  if (findings.newly_acked_octets > 0) {
+    finding = dupack_.on_new_ack(ack.ack, static_cast<std::uint32_t>(findings.newly_acked_octets),
+                                 ack.smss_octets);
+  } else if (ack.is_duplicate) {
+    finding = dupack_.on_duplicate_ack(ack.una, ack.nxt, ack.smss_octets);
+  }
+  switch (finding) {
+    case Finding::Nothing:
+      break;
+    case Finding::Loss:
+      findings.loss_began = true;
+      findings.newly_lost_octets = ack.smss_octets;
+      findings.flight_octets = dupack_.flight_before_duplicates(ack.una);
+      begin_recovery(ack.una, ack.nxt, ack.now);
+      break;
+    case Finding::PartialAck:
+      findings.keeps_timer = !dupack_.is_first_partial_ack();
+      break;
+    case Finding::Recovered:
+      findings.has_recovered = true;
+      forward_rto_.stop();
+      break;
+  }
+  phase_ = phase_of(dupack_.phase());
+}
+
+void LossRecovery::begin_recovery(SeqNum una, SeqNum nxt, Instant now) noexcept {
+  phase_ = RecoveryPhase::Recovery;
+  recover_ = nxt;
+  reduced_at_ = now;
+  tail_loss_.cancel();
+  audit_.begin(una);
+}
+
+std::uint64_t LossRecovery::flight_size(SeqNum una, SeqNum nxt) const noexcept {
+  if (board_.sacked_octets() == 0 || nxt_at_first_sack_ <= una) return distance(una, nxt);
+  return distance(una, min(nxt, nxt_at_first_sack_));
+}
+
+void LossRecovery::regulate(const AckFindings& findings, std::uint64_t ssthresh_octets,
+                            std::uint32_t smss_octets) noexcept {
+  if (!uses_sack_ || phase_ != RecoveryPhase::Recovery) return;
+  if (findings.loss_began) prr_.begin(ssthresh_octets, recover_flight_);
+  const bool is_safe = findings.newly_acked_octets > 0 && findings.newly_lost_octets == 0;
+  prr_.on_ack(findings.delivered_octets, board_.in_flight_octets(), is_safe, smss_octets);
+}
+
+// --- Timers --------------------------------------------------------------------------------------
+
+std::uint64_t LossRecovery::on_timeout(SeqNum una, SeqNum nxt, Instant now) noexcept {
+  // A timeout while the last one is being repaired says nothing about the first transmissions.
+  const bool is_first = phase_ != RecoveryPhase::Timeout;
+  if (is_first && may_undo_) {
+    forward_rto_.on_timeout();
+  } else {
+    forward_rto_.stop();
+  }
+  phase_ = RecoveryPhase::Timeout;
+  recover_ = nxt;
+  reduced_at_ = now;
+  tail_loss_.cancel();
+  audit_.begin(una);
+  previous_sack_ = {};
+  if (!uses_sack_) {
+    dupack_.on_timeout(una, nxt);
+    return distance(una, nxt);
+  }
+  // What is SACKed at SND.UNA and yet not acknowledged was thrown away by the peer, and whatever
+  // else it had SACKed may be too (RFC 2018 section 8).
+  if (!board_.empty() && board_[0].fate == Fate::Sacked) {
+    board_.forget_sacks();
+    ++reneges_;
+  }
+  must_retransmit_ = true;
+  return rack_.mark_on_timeout(board_, now);
+}
+
+AckFindings LossRecovery::on_reordering_timeout(SeqNum una, SeqNum nxt, Duration srtt,
+                                                Instant now) noexcept {
+  AckFindings findings;
+  findings.in_flight_before_octets = in_flight(una, nxt);
+  detect_by_rack({.now = now, .una = una, .ack = una, .nxt = nxt, .srtt = srtt}, findings);
+  return findings;
+}
+
+bool LossRecovery::wants_tail_loss_probe() const noexcept {
+  return uses_sack_ && phase_ == RecoveryPhase::Open && board_.sacked_octets() == 0 &&
+         board_.lost_octets() == 0 && !board_.empty() && tail_loss_.may_probe();
+}
+
+Duration LossRecovery::tail_loss_timeout(std::optional<Duration> srtt) const noexcept {
+  const bool is_single_segment = board_.count() == 1 && board_[0].segments() == 1;
+  return TailLossProbe::timeout(srtt, is_single_segment);
+}
+
+}  // namespace runnel::tcp

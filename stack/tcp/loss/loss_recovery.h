@@ -1,0 +1,143 @@
+// Which octets are lost, and what may be sent to repair it: one face for RACK-TLP with PRR, which
+// SACK makes possible, and RFC 6582 for peers without it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "runnel/info.h"
+#include "runnel/time.h"
+#include "stack/tcp/loss/ack_findings.h"
+#include "stack/tcp/loss/dupack_recovery.h"
+#include "stack/tcp/loss/prr.h"
+#include "stack/tcp/loss/rack.h"
+#include "stack/tcp/loss/scoreboard.h"
+#include "stack/tcp/loss/spurious_recovery.h"
+#include "stack/tcp/loss/tail_loss_probe.h"
+#include "stack/wire/tcp_options.h"
+
+namespace runnel::tcp {
+
+// Theory of operation. The connection reports what it sends (on_transmit, on_retransmit), what is
+// acknowledged (on_ack) and which timer has run out; it asks lost() what to send again and
+// window_octets() how much may be in flight. What an ACK has shown comes back as AckFindings, and
+// the connection tells the congestion controller: detection and control never meet.
+//
+//   on_ack:  scoreboard ─▶ RACK: what arrived ─▶ undo? ─▶ RACK: what is lost ─▶ findings
+//                                                                                  │
+//   regulate:                                   PRR ◀── ssthresh ◀── controller ◀──┘
+//
+// Phases are those of RFC 5681 and RFC 6582:
+//
+//   Open ──loss──▶ Recovery ──all of `recover` acknowledged──▶ Open
+//     └──timeout──▶ Timeout ───────────────"────────────────▶ Open
+class LossRecovery {
+ public:
+  explicit LossRecovery(SeqNum iss) noexcept : dupack_(iss) {}
+
+  // The handshake has agreed upon SACK: RACK-TLP and PRR. Without, RFC 6582.
+  void use_sack(bool agreed) noexcept { uses_sack_ = agreed; }
+  [[nodiscard]] bool uses_sack() const noexcept { return uses_sack_; }
+  void allow_undo(bool allowed) noexcept { may_undo_ = allowed; }
+
+  // --- Transmissions ---------------------------------------------------------------------------
+  // Returns false when there is no memory to remember what was sent: do not send it.
+  [[nodiscard]] bool on_transmit(const SeqRange& range, std::uint16_t segment_octets,
+                                 Instant now) noexcept;
+  void on_retransmit(const SeqRange& range, std::uint16_t segment_octets, Instant now) noexcept;
+
+  // --- Acknowledgments -------------------------------------------------------------------------
+  struct Ack {
+    Instant now;
+    SeqNum una;  // before this ACK
+    SeqNum ack;
+    SeqNum nxt;
+    const wire::SackBlocks* sack = nullptr;
+    bool is_duplicate = false;             // RFC 5681 section 2
+    std::optional<Instant> echoed_before;  // what the timestamp echoes had left before this
+    std::optional<Duration> srtt;
+    std::uint32_t smss_octets = 0;
+  };
+  [[nodiscard]] AckFindings on_ack(const Ack& ack) noexcept;
+  // The controller has heard of the findings: PRR paces what is sent until the next ACK.
+  void regulate(const AckFindings& findings, std::uint64_t ssthresh_octets,
+                std::uint32_t smss_octets) noexcept;
+
+  // --- Timers ----------------------------------------------------------------------------------
+  // The retransmission timer: returns the octets that are declared lost.
+  std::uint64_t on_timeout(SeqNum una, SeqNum nxt, Instant now) noexcept;
+  // RACK's reordering timer: what was merely late is lost now.
+  [[nodiscard]] AckFindings on_reordering_timeout(SeqNum una, SeqNum nxt, Duration srtt,
+                                                  Instant now) noexcept;
+  // Whether a tail loss probe is to be armed rather than the retransmission timer (RFC 8985 section
+  // 7.2), and how long after the last transmission.
+  [[nodiscard]] bool wants_tail_loss_probe() const noexcept;
+  [[nodiscard]] Duration tail_loss_timeout(std::optional<Duration> srtt) const noexcept;
+  void on_tail_loss_probe(SeqNum nxt, std::optional<SeqRange> resent) noexcept {
+    tail_loss_.on_probe(nxt, resent);
+  }
+
+  // Something else has shown that everything outstanding was dropped, without congestion: the path
+  // takes only smaller packets (RFC 1191 section 6.4).
+  void send_all_again(SeqNum una, SeqNum nxt) noexcept;
+
+  // --- What to send ----------------------------------------------------------------------------
+  // The next octets to be sent again.
+  [[nodiscard]] std::optional<SeqRange> lost() const noexcept;
+  // The first retransmission of a recovery does not wait for the congestion window.
+  [[nodiscard]] bool must_retransmit() const noexcept {
+    return uses_sack_ ? must_retransmit_ : dupack_.must_retransmit();
+  }
+  // New data come before retransmissions: F-RTO's step 2.
+  [[nodiscard]] bool wants_new_data() const noexcept { return forward_rto_.wants_new_data(); }
+  void no_new_data() noexcept { forward_rto_.stop(); }
+
+  // How much may be in flight, given the controller's window.
+  [[nodiscard]] std::uint64_t window_octets(std::uint64_t cwnd_octets) const noexcept {
+    return uses_sack_ && phase_ == RecoveryPhase::Recovery ? prr_.cwnd_octets() : cwnd_octets;
+  }
+  // Octets that are believed to be in the network.
+  [[nodiscard]] std::uint32_t in_flight(SeqNum una, SeqNum nxt) const noexcept {
+    return uses_sack_ ? board_.in_flight_octets() : dupack_.in_flight(una, nxt);
+  }
+
+  // --- Looking inside --------------------------------------------------------------------------
+  [[nodiscard]] RecoveryPhase phase() const noexcept { return phase_; }
+  [[nodiscard]] const Scoreboard& board() const noexcept { return board_; }
+  [[nodiscard]] const Rack& rack() const noexcept { return rack_; }
+  [[nodiscard]] std::uint64_t reneges() const noexcept { return reneges_; }
+
+ private:
+  // --- One ACK, step by step -------------------------------------------------------------------
+  void update_scoreboard(const Ack& ack, AckFindings& findings) noexcept;
+  void apply_sack_blocks(const Ack& ack, AckFindings& findings) noexcept;
+  void note_delivered(const SentRange& sent, const Ack& ack, AckFindings& findings) noexcept;
+  [[nodiscard]] bool is_spurious(const Ack& ack, const AckFindings& findings) noexcept;
+  void detect_by_rack(const Ack& ack, AckFindings& findings) noexcept;
+  void detect_by_duplicates(const Ack& ack, AckFindings& findings) noexcept;
+  void begin_recovery(SeqNum una, SeqNum nxt, Instant now) noexcept;
+  void take_back(SeqNum una) noexcept;
+  // FlightSize of RFC 5681, without what limited transmit has sent since the first SACK.
+  [[nodiscard]] std::uint64_t flight_size(SeqNum una, SeqNum nxt) const noexcept;
+
+  bool uses_sack_ = false;
+  bool may_undo_ = true;
+  bool must_retransmit_ = false;
+  RecoveryPhase phase_ = RecoveryPhase::Open;
+  SeqNum recover_;            // everything before it was outstanding when the phase began
+  Instant reduced_at_{};      // when the controller was last told of a loss
+  SeqNum nxt_at_first_sack_;  // SND.NXT when the first octets of the present gap were SACKed
+  std::uint64_t recover_flight_ = 0;  // RecoverFS of RFC 9937
+
+  Scoreboard board_;
+  Rack rack_;
+  TailLossProbe tail_loss_;
+  ProportionalRateReduction prr_;
+  DupackRecovery dupack_;
+  ForwardRto forward_rto_;
+  RetransmissionAudit audit_;
+  wire::SackBlocks previous_sack_;
+  std::uint64_t reneges_ = 0;
+};
+
+}  // namespace runnel::tcp
