@@ -35,11 +35,7 @@ Connection::Verdict Connection::check_ack(const Segment& seg, Instant now) {
   const bool is_duplicate = is_duplicate_ack(seg);
   if (snd_.wnd == 0) unanswered_since_ = kNever;  // the peer lives, its window is closed
   update_send_window(seg, now);
-  if (snd_.una < seg.ack) {
-    process_new_ack(seg, now);
-  } else if (is_duplicate) {
-    process_duplicate_ack(now);
-  }
+  process_acknowledgment(seg, is_duplicate, now);
   advance_state_by_ack(now);
   return state_ == State::Closed || state_ == State::TimeWait ? Verdict::Discard
                                                               : Verdict::Continue;
@@ -68,43 +64,118 @@ bool Connection::is_duplicate_ack(const Segment& seg) const noexcept {
          (std::uint32_t{seg.window} << snd_.scale) == snd_.wnd;
 }
 
-void Connection::process_new_ack(const Segment& seg, Instant now) {
-  const std::uint32_t acked = distance(snd_.una, seg.ack);
-  AckEvent event;
-  event.now = now;
-  event.newly_acked_octets = acked;
-  event.in_flight_before_octets = in_flight();
-  event.after_timeout = recovery_.phase() == DupackRecovery::Phase::Timeout;
-  event.in_recovery = recovery_.phase() == DupackRecovery::Phase::FastRecovery;
-  event.app_limited = !is_cwnd_limited_;
-  event.rtt_sample = take_rtt_sample(seg, now);
-  if (event.rtt_sample) rtt_.take_sample(*event.rtt_sample, expected_rtt_samples());
+// Loss detection sees every acceptable ACK, also one that moves nothing: it may carry SACK blocks.
+void Connection::process_acknowledgment(const Segment& seg, bool is_duplicate, Instant now) {
+  const RecoveryPhase phase_before = recovery_.phase();
+  LossRecovery::Ack ack;
+  ack.now = now;
+  ack.una = snd_.una;
+  ack.ack = seg.ack;
+  ack.nxt = snd_.nxt;
+  ack.sack = &seg.options.sack;
+  ack.is_duplicate = is_duplicate;
+  ack.echoed_before = echoed_before(seg, now);
+  if (rtt_.has_sample()) ack.srtt = rtt_.smoothed();
+  ack.smss_octets = smss_;
+  const AckFindings findings = recovery_.on_ack(ack);
 
-  release_acknowledged(seg.ack);
-  const DupackRecovery::Finding finding = recovery_.on_new_ack(seg.ack, acked, smss_);
-  congestion_->on_ack(event);
-  restart_timers_after_new_ack(finding, now);
+  for (std::uint32_t i = 0; i < findings.bad_sack_blocks; ++i) drop(DropReason::TcpBadSack);
+  if (findings.dsack) {
+    ++duplicates_reported_;
+    ++environment_.counters.tcp_dsacks_received;
+  }
+  take_rtt_sample(seg, findings, now);
+  if (findings.newly_acked_octets > 0) release_acknowledged(seg.ack);
+  respond_to(findings, phase_before, now);
+  make_progress(findings, now);
+}
+
+// Octets that were sent once tell their round trip by themselves (Karn's rule). The echo of a
+// timestamp tells it of octets that were sent again too, but in whole ticks: where both agree, the
+// stack's own time is the finer clock.
+void Connection::take_rtt_sample(const Segment& seg, const AckFindings& findings,
+                                 Instant now) noexcept {
+  std::optional<Duration> sample = findings.rtt_sample;
+  if (!is_syn_acked_ && syn_sent_at_ && snd_.una < seg.ack) sample = now - *syn_sent_at_;
+  if (timestamps_.is_agreed() && seg.options.timestamps && snd_.una < seg.ack) {
+    const auto echoed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
+    const bool agrees = sample && echoed && *echoed < *sample + Timestamps::kTick &&
+                        *sample < *echoed + Timestamps::kTick;
+    if (!agrees) sample = echoed;
+  }
+  if (sample) rtt_.take_sample(*sample, expected_rtt_samples());
+}
+
+// Every ACK that advances SND.UNA gives a sample: as many in a round trip as the peer acknowledges
+// pairs of segments (RFC 7323 appendix G).
+std::uint32_t Connection::expected_rtt_samples() const noexcept {
+  return std::max(1U, (distance(snd_.una, snd_.nxt) + 2U * smss_ - 1) / (2U * smss_));
+}
+
+// The end of the tick in which the segment left whose timestamp this one echoes.
+std::optional<Instant> Connection::echoed_before(const Segment& seg, Instant now) const noexcept {
+  if (!timestamps_.is_agreed() || !seg.options.timestamps) return std::nullopt;
+  const auto elapsed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
+  if (!elapsed) return std::nullopt;
+  const Duration since_tick = now.time_since_epoch() % Timestamps::kTick;
+  return now - since_tick - *elapsed + Timestamps::kTick;
+}
+
+void Connection::respond_to(const AckFindings& findings, RecoveryPhase phase_before, Instant now) {
+  if (findings.is_spurious) {
+    ++spurious_recoveries_;
+    ++environment_.counters.tcp_spurious_recoveries;
+    congestion_->on_spurious_recovery(now);
+  }
+  if (findings.loss_began || findings.has_probe_repaired) respond_to_loss(findings, now);
+  if (findings.newly_acked_octets > 0) {
+    AckEvent event;
+    event.now = now;
+    event.newly_acked_octets = findings.newly_acked_octets;
+    event.in_flight_before_octets = findings.in_flight_before_octets;
+    event.after_timeout = phase_before == RecoveryPhase::Timeout;
+    event.in_recovery =
+        phase_before == RecoveryPhase::Recovery || recovery_.phase() == RecoveryPhase::Recovery;
+    event.app_limited = !is_cwnd_limited_;
+    event.rtt_sample = findings.rtt_sample;
+    congestion_->on_ack(event);
+  }
+  recovery_.regulate(findings, congestion_->ssthresh_octets(), smss_);
+}
+
+void Connection::respond_to_loss(const AckFindings& findings, Instant now) {
+  if (findings.is_lost_retransmission) ++environment_.counters.tcp_lost_retransmissions;
+  if (findings.loss_began) {
+    ++fast_retransmits_;
+    ++environment_.counters.tcp_fast_retransmits;
+  }
+  congestion_->on_loss({now, findings.newly_lost_octets, findings.flight_octets});
+}
+
+// The peer is alive and the path works: whatever counted towards giving up begins anew.
+void Connection::make_progress(const AckFindings& findings, Instant now) {
+  look_again_ = findings.look_again;
+  if (findings.newly_acked_octets == 0) {
+    arm_recovery_timer();
+    return;
+  }
+  retransmissions_ = 0;
+  unanswered_since_ = kNever;
+  persist_back_off_ = 0;
+  probe_base_ = now;
+  // Of the partial ACKs of a recovery without SACK only the first begins the timer anew (RFC 6582
+  // section 4); else every ACK of new data does (RFC 6298, 5.3).
+  if (findings.keeps_timer) {
+    arm_recovery_timer();
+  } else {
+    restart_recovery_timer(now);
+  }
+  timers_.cancel(TimerKind::UserTimeout);
+  restart_user_timeout(now);
   if (wants_to_write_ && writable_octets() >= config_->send_buffer_octets / 2) {
     wants_to_write_ = false;
     report_once(EventKind::Writable);
   }
-}
-
-// The peer is alive and the path works: whatever counted towards giving up begins anew.
-void Connection::restart_timers_after_new_ack(DupackRecovery::Finding finding, Instant now) {
-  retransmissions_ = 0;
-  unanswered_since_ = kNever;
-  persist_back_off_ = 0;
-  // Of the partial ACKs of a recovery only the first restarts the timer (RFC 6582 section 4).
-  const bool is_later_partial_ack =
-      finding == DupackRecovery::Finding::PartialAck && !recovery_.is_first_partial_ack();
-  if (snd_.una == snd_.nxt) {
-    timers_.cancel(TimerKind::Retransmission);  // RFC 6298 (5.2)
-  } else if (!is_later_partial_ack) {
-    arm_retransmission(now);  // RFC 6298 (5.3)
-  }
-  timers_.cancel(TimerKind::UserTimeout);
-  restart_user_timeout(now);
 }
 
 // Gives up what is acknowledged.
@@ -120,41 +191,6 @@ void Connection::release_acknowledged(SeqNum ack) noexcept {
   snd_.una = ack;
   if (acks_fin) is_fin_acked_ = true;
   if (data > 0) payload_moved(last_heard_);
-}
-
-// The echo tells which transmission is acknowledged, a retransmission too; where the time of the
-// one segment that is measured agrees with it, that is the finer clock.
-std::optional<Duration> Connection::take_rtt_sample(const Segment& seg, Instant now) noexcept {
-  std::optional<Duration> sample;
-  if (rtt_sent_at_ && rtt_end_ <= seg.ack) {
-    sample = now - *rtt_sent_at_;
-    rtt_sent_at_.reset();
-  }
-  if (!timestamps_.is_agreed() || !seg.options.timestamps) return sample;
-  const auto echoed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
-  const bool agrees = sample && echoed && *echoed < *sample + Timestamps::kTick &&
-                      *sample < *echoed + Timestamps::kTick;
-  return agrees ? sample : echoed;
-}
-
-// Every ACK that advances SND.UNA gives a sample by its echo: as many in a round trip as the peer
-// acknowledges pairs of segments (RFC 7323 appendix G).
-std::uint32_t Connection::expected_rtt_samples() const noexcept {
-  if (!timestamps_.is_agreed()) return 1;
-  return std::max(1U, (distance(snd_.una, snd_.nxt) + 2U * smss_ - 1) / (2U * smss_));
-}
-
-void Connection::process_duplicate_ack(Instant now) {
-  if (recovery_.on_duplicate_ack(snd_.una, snd_.nxt, smss_) == DupackRecovery::Finding::Loss) {
-    begin_loss_recovery(recovery_.flight_before_duplicates(snd_.una), now);
-  }
-}
-
-void Connection::begin_loss_recovery(std::uint32_t in_flight_before, Instant now) {
-  ++fast_retransmits_;
-  ++environment_.counters.tcp_fast_retransmits;
-  rtt_sent_at_.reset();  // Karn's rule: a retransmission is coming
-  congestion_->on_loss({now, smss_, in_flight_before});
 }
 
 // SND.WND follows the segments in the order in which they were sent, not in which they came.
@@ -175,7 +211,7 @@ void Connection::update_send_window(const Segment& seg, Instant now) {
   timers_.cancel(TimerKind::Persist);
   persist_back_off_ = 0;
   probe_now_ = false;
-  if (was_closed && snd_.una < snd_.nxt) arm_retransmission(now);
+  if (was_closed && snd_.una < snd_.nxt) restart_recovery_timer(now);
 }
 
 // What the ACK of our FIN means in each state.

@@ -110,6 +110,16 @@ TcpInfo Connection::info() const noexcept {
   info.segments_retransmitted = segments_retransmitted_;
   info.retransmission_timeouts = timeouts_count_;
   info.fast_retransmits = fast_retransmits_;
+  info.tail_loss_probes = tail_loss_probes_;
+  info.spurious_recoveries = spurious_recoveries_;
+  info.duplicates_reported = duplicates_reported_;
+  info.has_sack = recovery_.uses_sack();
+  info.recovery_phase = recovery_.phase();
+  info.recovery_timer = recovery_timer();
+  info.minimum_rtt = recovery_.rack().minimum_rtt().value_or(Duration{0});
+  info.reordering_window = recovery_.rack().reordering_window();
+  if (const auto lost = recovery_.lost()) info.lost_octets = lost->octets();
+  info.sacked_octets = recovery_.board().sacked_octets();
   info.send_queue_octets = send_queue_.size();
   info.receive_queue_octets = receive_queue_.size();
   info.out_of_order_octets = out_of_order_.octets();

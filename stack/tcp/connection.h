@@ -21,7 +21,7 @@
 #include "stack/tcp/congestion/any_congestion_control.h"
 #include "stack/tcp/environment.h"
 #include "stack/tcp/handshake.h"
-#include "stack/tcp/loss/dupack_recovery.h"
+#include "stack/tcp/loss/loss_recovery.h"
 #include "stack/tcp/rtt_estimator.h"
 #include "stack/tcp/segment.h"
 #include "stack/tcp/shared_config.h"
@@ -35,7 +35,10 @@ namespace runnel::tcp {
 
 // The named deadlines of a connection.
 enum class TimerKind : std::uint8_t {
+  // One of these four at a time: see recovery_timer.cc.
   Retransmission,  // RFC 6298
+  TailLossProbe,   // RFC 8985 section 7
+  Reordering,      // RFC 8985 section 6.2
   Persist,         // zero-window probes, and the override of silly-window avoidance
   DelayedAck,
   Keepalive,
@@ -65,7 +68,7 @@ struct PassiveOpen {
 //    the application asks    user_calls.cc       3.10.1 - 3.10.6
 //    a segment arrives       segment_arrives.cc  3.10.7, with handshake.cc for SYN-SENT,
 //                            check_ack.cc for the fifth step, receive_text.cc for the seventh
-//    a timer expires         timeouts.cc         3.10.8
+//    a timer expires         timeouts.cc         3.10.8, with recovery_timer.cc for when
 //
 // None of them transmits. They change the TCB, and poll_transmit() (output.cc) then finds out
 // what is to be sent, one frame a call, until it returns false. So whatever a batch of segments
@@ -177,16 +180,28 @@ class Connection {
   // --- check_ack.cc ----------------------------------------------------------------------------
   [[nodiscard]] Verdict check_ack_syn_received(const Segment& seg, Instant now);
   [[nodiscard]] bool is_duplicate_ack(const Segment& seg) const noexcept;
-  void process_new_ack(const Segment& seg, Instant now);
-  void process_duplicate_ack(Instant now);
+  void process_acknowledgment(const Segment& seg, bool is_duplicate, Instant now);
+  void take_rtt_sample(const Segment& seg, const AckFindings& findings, Instant now) noexcept;
+  // Tells the congestion controller, PRR and the counters what was found.
+  void respond_to(const AckFindings& findings, RecoveryPhase phase_before, Instant now);
+  void respond_to_loss(const AckFindings& findings, Instant now);
   void update_send_window(const Segment& seg, Instant now);
-  void begin_loss_recovery(std::uint32_t in_flight_before, Instant now);
-  void restart_timers_after_new_ack(DupackRecovery::Finding finding, Instant now);
   void release_acknowledged(SeqNum ack) noexcept;
   // How many samples of one round trip share the weight of one: see RttEstimator.
   [[nodiscard]] std::uint32_t expected_rtt_samples() const noexcept;
-  [[nodiscard]] std::optional<Duration> take_rtt_sample(const Segment& seg, Instant now) noexcept;
+  [[nodiscard]] std::optional<Instant> echoed_before(const Segment& seg,
+                                                     Instant now) const noexcept;
+  void make_progress(const AckFindings& findings, Instant now);
   void advance_state_by_ack(Instant now);
+
+  // --- recovery_timer.cc: the one timer that watches over what is in flight --------------------
+  // The retransmission timer begins anew (RFC 6298 section 5), unless a probe or a look at what is
+  // late comes first.
+  void restart_recovery_timer(Instant now) noexcept;
+  // The same without beginning anew, when something that it depends on has changed.
+  void arm_recovery_timer() noexcept;
+  [[nodiscard]] bool is_recovery_timer_set() const noexcept;
+  [[nodiscard]] RecoveryTimer recovery_timer() const noexcept;
 
   // --- receive_text.cc -------------------------------------------------------------------------
   void note_fin(Segment& seg);
@@ -207,8 +222,10 @@ class Connection {
   [[nodiscard]] std::uint16_t announce_window() noexcept;
 
   // --- output.cc -------------------------------------------------------------------------------
+  [[nodiscard]] bool transmit_data(TxFrame& frame, Instant now);
   [[nodiscard]] bool transmit_lost(TxFrame& frame, Instant now);
   [[nodiscard]] bool transmit_new(TxFrame& frame, Instant now);
+  [[nodiscard]] bool transmit_tail_loss_probe(TxFrame& frame, Instant now);
   [[nodiscard]] bool transmit_probe(TxFrame& frame, Instant now);
   // How many octets of new data may leave in one segment now; 0 when none should.
   struct Permission {
@@ -216,12 +233,15 @@ class Connection {
     bool fin = false;
   };
   [[nodiscard]] Permission new_data_permission();
+  [[nodiscard]] bool send_new(TxFrame& frame, const Permission& permission, Instant now);
+  void send_again(TxFrame& frame, const SeqRange& range, Instant now);
   [[nodiscard]] std::uint32_t usable_window() const noexcept;
   [[nodiscard]] std::uint32_t cwnd_room() const noexcept;
   [[nodiscard]] std::uint32_t maximum_text_octets() const noexcept;
   // How much text one segment holds that leaves now: SMSS, less the options that not every segment
   // carries.
   [[nodiscard]] std::uint32_t text_limit() const noexcept;
+  [[nodiscard]] std::uint16_t segment_octets_of(const TxFrame& frame) const noexcept;
   void arm_persist_if_blocked(Instant now);
   [[nodiscard]] Duration persist_interval() const noexcept;
   void restart_congestion_window_if_idle(Instant now);
@@ -230,13 +250,11 @@ class Connection {
   std::uint32_t emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags, std::uint32_t text_octets,
                      wire::TcpOptions options, Instant now);
   void add_options(wire::TcpOptions& options, wire::TcpFlags flags, Instant now);
-  void arm_retransmission(Instant now) {
-    timers_.set(TimerKind::Retransmission, now + rtt_.timeout());
-  }
 
   // --- timeouts.cc -----------------------------------------------------------------------------
   void user_timeout(Instant now);
   void retransmission_timeout(Instant now);
+  void reordering_timeout(Instant now);
   void persist_timeout(Instant now);
   void keepalive_timeout(Instant now);
   void inactivity_timeout(Instant now);
@@ -309,6 +327,7 @@ class Connection {
   bool is_probing_ = false;    // the octet at SND.NXT was sent as a probe: an ACK may cover it
   bool override_sws_ = false;  // ... or for less than silly-window avoidance would send
   bool keepalive_probe_now_ = false;
+  bool probe_tail_now_ = false;   // the tail loss probe is due
   bool is_cwnd_limited_ = false;  // the last segment not sent was held back by cwnd alone
   std::uint8_t keepalive_probes_ = 0;
   std::uint8_t persist_back_off_ = 0;
@@ -320,12 +339,14 @@ class Connection {
   Duration user_timeout_{0};
   Duration inactivity_{0};
 
-  // One round trip is measured at a time: of the segment that ends at rtt_end_.
-  std::optional<Instant> rtt_sent_at_;
-  SeqNum rtt_end_;
+  // When the SYN or SYN,ACK left; none once it was sent again (Karn's rule).
+  std::optional<Instant> syn_sent_at_;
 
   RttEstimator rtt_;
-  DupackRecovery recovery_;
+  LossRecovery recovery_;
+  Instant rto_started_at_{};     // when the retransmission timer was last begun anew
+  Instant probe_base_{};         // when new data last left or were acknowledged
+  Instant look_again_ = kNever;  // when something that is late will be lost
   AnyCongestionControl congestion_;
   timer::TimerTable<TimerKind> timers_;
   base::RateLimiter challenge_acks_;
@@ -344,6 +365,9 @@ class Connection {
   std::uint64_t segments_retransmitted_ = 0;
   std::uint32_t timeouts_count_ = 0;
   std::uint32_t fast_retransmits_ = 0;
+  std::uint32_t tail_loss_probes_ = 0;
+  std::uint32_t spurious_recoveries_ = 0;
+  std::uint32_t duplicates_reported_ = 0;
 };
 
 }  // namespace runnel::tcp

@@ -44,7 +44,7 @@ void Connection::segment_arrives_syn_sent(Segment& seg, Instant now) {
   snd_.una = seg.ack;
   is_syn_acked_ = true;
   is_handshake_pending_ = false;
-  if (const auto rtt = take_rtt_sample(seg, now)) rtt_.take_sample(*rtt);
+  if (syn_sent_at_) rtt_.take_sample(now - *syn_sent_at_);
   enter_established(now);
   acknowledge_now();
   // Text and FIN that came with the SYN go through the seventh and eighth step.
@@ -82,6 +82,7 @@ void Connection::enter_established(Instant now) {
   retransmissions_ = 0;
   unanswered_since_ = kNever;
   timers_.cancel(TimerKind::Retransmission);
+  recovery_.use_sack(is_sack_permitted_);
   set_state(State::Established, now);
   if (is_active_open_) report(EventKind::Connected);
   if (is_fin_queued_) set_state(State::FinWait1, now);  // closed while the handshake went on
@@ -108,15 +109,14 @@ bool Connection::transmit_handshake(TxFrame& frame, Instant now) {
   options.sack_permitted = flags.ack ? is_sack_permitted_ : config_->sack;
   if (!flags.ack && config_->timestamps) options.timestamps = timestamps_.option(false, now);
   if (retransmissions_ == 0) {
-    rtt_sent_at_ = now;
-    rtt_end_ = snd_.nxt;
+    syn_sent_at_ = now;
   } else {
-    rtt_sent_at_.reset();
+    syn_sent_at_.reset();
     ++segments_retransmitted_;
     ++environment_.counters.tcp_retrans_segs;
   }
   (void)emit(frame, snd_.iss, flags, 0, options, now);
-  arm_retransmission(now);
+  restart_recovery_timer(now);
   return true;
 }
 

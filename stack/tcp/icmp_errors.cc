@@ -33,7 +33,7 @@ void Connection::icmp_error_arrives(wire::IcmpType type, std::uint8_t code,
       if (send_queue_.begin_offset() == 0) {  // the initial window is counted in segments
         congestion_ = AnyCongestionControl(smss_, config_->initial_window_segments);
       }
-      recovery_.on_timeout(snd_.una, snd_.nxt);  // what was too large is lost: send it again
+      recovery_.send_all_again(snd_.una, snd_.nxt);  // what was too large is lost: send it again
     }
     return;
   }

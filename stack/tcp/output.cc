@@ -26,14 +26,24 @@ bool Connection::poll_transmit(TxFrame& frame, Instant now) {
     case State::Closing:
     case State::LastAck:
       if (is_handshake_pending_ && !is_syn_acked_ && transmit_handshake(frame, now)) return true;
-      if (transmit_lost(frame, now)) return true;
-      if (transmit_new(frame, now)) return true;
+      if (transmit_data(frame, now)) return true;
       if (transmit_probe(frame, now)) return true;
       break;
   }
   if (!ack_now_ || state_ == State::SynSent) return false;
   (void)emit(frame, snd_.nxt, {.ack = true}, 0, {}, now);
   return true;
+}
+
+// What is lost comes before what is new, except while F-RTO waits to see whether anything is.
+bool Connection::transmit_data(TxFrame& frame, Instant now) {
+  if (recovery_.wants_new_data()) {
+    if (transmit_new(frame, now)) return true;
+    if (recovery_.has_sent_new_data(snd_.nxt)) return false;
+    recovery_.no_new_data();  // RFC 5682 section 2.1, step 2: nothing to find out with
+  }
+  return transmit_lost(frame, now) || transmit_tail_loss_probe(frame, now) ||
+         transmit_new(frame, now);
 }
 
 // --- Retransmission ------------------------------------------------------------------------------
@@ -52,49 +62,105 @@ bool Connection::transmit_lost(TxFrame& frame, Instant now) {
     }
     if (room < octets) octets = room - room % text_limit();
   }
-  const SeqNum end = lost->begin + octets;
-  const bool fin = is_fin_sent() && data_end() < end;
-  const std::uint32_t text = octets - (fin ? 1U : 0U);
+  send_again(frame, {lost->begin, lost->begin + octets}, now);
+  return true;
+}
 
-  recovery_.on_retransmit(lost->begin +
-                          emit(frame, lost->begin, {.fin = fin, .ack = true}, text, {}, now));
-  rtt_sent_at_.reset();  // Karn's rule
+void Connection::send_again(TxFrame& frame, const SeqRange& range, Instant now) {
+  const bool fin = is_fin_sent() && data_end() < range.end;
+  const std::uint32_t text = range.octets() - (fin ? 1U : 0U);
+  const SeqNum end =
+      range.begin + emit(frame, range.begin, {.fin = fin, .ack = true}, text, {}, now);
   const std::uint64_t segments =
       std::max<std::uint64_t>(1, (text + text_limit() - 1U) / text_limit());
+  recovery_.on_retransmit({range.begin, end}, segment_octets_of(frame), now);
   octets_retransmitted_ += text;
   segments_retransmitted_ += segments;
   environment_.counters.tcp_retrans_segs += segments;
   congestion_->on_transmit(now, text, in_flight());
-  if (!timers_.is_set(TimerKind::Retransmission)) arm_retransmission(now);
+  // The timer never runs out earlier than one RTO after the first segment left (RFC 6298 section
+  // 5); without SACK RFC 6582 section 4 decides.
+  const bool is_first_segment = range.begin == snd_.una;
+  if (!is_recovery_timer_set() || (recovery_.uses_sack() && is_first_segment)) {
+    restart_recovery_timer(now);
+  }
+}
+
+// The last of a flight had no answer: new data, or its last segment again, whatever the congestion
+// window says (RFC 8985 section 7.3).
+bool Connection::transmit_tail_loss_probe(TxFrame& frame, Instant now) {
+  if (!probe_tail_now_) return false;
+  probe_tail_now_ = false;
+  if (!recovery_.wants_tail_loss_probe()) return false;  // an answer has come meanwhile
+  ++tail_loss_probes_;
+  ++environment_.counters.tcp_tail_loss_probes;
+
+  const std::uint32_t data = is_fin_sent() ? 0 : distance(snd_.nxt, data_end());
+  Permission permission;
+  permission.octets = std::min({data, usable_window(), text_limit()});
+  permission.fin = is_fin_queued_ && !is_fin_sent() && permission.octets == data &&
+                   usable_window() > permission.octets;
+  if (may_send_data() && (permission.octets > 0 || permission.fin) &&
+      send_new(frame, permission, now)) {
+    recovery_.on_tail_loss_probe(snd_.nxt, std::nullopt);
+  } else {
+    const SentRange& last = recovery_.board().back();
+    const SeqNum text_end = min(last.range.end, data_end());
+    const std::uint32_t text =
+        last.range.begin < text_end ? distance(last.range.begin, text_end) : 0;
+    const std::uint32_t tail = text == 0 ? 0 : (text - 1) % text_limit() + 1;
+    const SeqRange segment{text_end - tail, last.range.end};
+    send_again(frame, segment, now);
+    recovery_.on_tail_loss_probe(snd_.nxt, segment);
+  }
+  restart_recovery_timer(now);
   return true;
 }
 
 // --- New data ------------------------------------------------------------------------------------
 
 bool Connection::transmit_new(TxFrame& frame, Instant now) {
-  if (!may_send_data() || unsent() == 0 || recovery_.lost()) return false;
+  if (!may_send_data() || unsent() == 0) return false;
+  if (recovery_.lost() && !recovery_.wants_new_data()) return false;
   restart_congestion_window_if_idle(now);
   const Permission permission = new_data_permission();
   if (permission.octets == 0 && !permission.fin) {
     arm_persist_if_blocked(now);
     return false;
   }
+  return send_new(frame, permission, now);
+}
+
+bool Connection::send_new(TxFrame& frame, const Permission& permission, Instant now) {
   const SeqNum seq = snd_.nxt;
   wire::TcpFlags flags{.fin = permission.fin, .ack = true};
   flags.psh = permission.octets > 0 && seq + permission.octets == data_end();
-  snd_.nxt = seq + emit(frame, seq, flags, permission.octets, {}, now);
+  const SeqNum end = seq + emit(frame, seq, flags, permission.octets, {}, now);
+  if (!recovery_.on_transmit({seq, end}, segment_octets_of(frame), now)) {
+    drop(DropReason::NoMemory);  // what cannot be remembered cannot be repaired: later
+    acknowledge_now();
+    timers_.set(TimerKind::Persist, now + config_->sws_override);
+    return false;
+  }
+  snd_.nxt = end;
   override_sws_ = false;
   is_probing_ = false;
   last_sent_ = now;
   payload_moved(now);
-  if (!rtt_sent_at_) {
-    rtt_sent_at_ = now;
-    rtt_end_ = snd_.nxt;
-  }
   congestion_->on_transmit(now, permission.octets, in_flight());
-  timers_.cancel(TimerKind::Persist);
-  if (!timers_.is_set(TimerKind::Retransmission)) arm_retransmission(now);  // RFC 6298 (5.1)
+  probe_base_ = now;
+  if (is_recovery_timer_set()) {
+    arm_recovery_timer();
+  } else {
+    restart_recovery_timer(now);  // RFC 6298 (5.1)
+  }
   return true;
+}
+
+// The octets of one segment of what `frame` carries.
+std::uint16_t Connection::segment_octets_of(const TxFrame& frame) const noexcept {
+  if (frame.meta.gso_size_octets > 0) return frame.meta.gso_size_octets;
+  return static_cast<std::uint16_t>(std::clamp<std::size_t>(frame.payload_octets(), 1, UINT16_MAX));
 }
 
 // Octets of the usable window of RFC 9293 section 3.8.6.2.1: 0 also when the peer shrank it.
@@ -104,7 +170,7 @@ std::uint32_t Connection::usable_window() const noexcept {
 }
 
 std::uint32_t Connection::cwnd_room() const noexcept {
-  const std::uint64_t cwnd = congestion_->cwnd_octets();
+  const std::uint64_t cwnd = recovery_.window_octets(congestion_->cwnd_octets());
   const std::uint64_t flight = in_flight();
   return static_cast<std::uint32_t>(
       std::min<std::uint64_t>(cwnd - std::min(cwnd, flight), INT32_MAX));
@@ -182,7 +248,6 @@ bool Connection::transmit_probe(TxFrame& frame, Instant now) {
       const bool fin = data_una() == data_end();
       (void)emit(frame, snd_.nxt, {.fin = fin, .ack = true}, fin ? 0U : 1U, {}, now);
       ++environment_.counters.tcp_zero_window_probes;
-      rtt_sent_at_.reset();
       timers_.set(TimerKind::Persist, now + persist_interval());
       return true;
     }

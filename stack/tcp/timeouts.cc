@@ -12,6 +12,8 @@ void Connection::timeouts(Instant now) {
     return true;
   };
   if (take(TimerKind::UserTimeout)) user_timeout(now);
+  if (take(TimerKind::Reordering)) reordering_timeout(now);
+  if (take(TimerKind::TailLossProbe)) probe_tail_now_ = true;
   if (take(TimerKind::Retransmission)) retransmission_timeout(now);
   if (take(TimerKind::Persist)) persist_timeout(now);
   if (take(TimerKind::DelayedAck)) acknowledge_now();
@@ -48,7 +50,6 @@ void Connection::retransmission_timeout(Instant now) {
     report_once(EventKind::SoftError, Errc::timed_out);
   }
   rtt_.back_off();  // (5.5)
-  rtt_sent_at_.reset();
   if (is_handshake) {
     is_handshake_pending_ = true;
     return;
@@ -56,8 +57,22 @@ void Connection::retransmission_timeout(Instant now) {
   // Another timeout of the same octets is no new sign of congestion (RFC 5681 section 3.1).
   const std::uint32_t flight = distance(snd_.una, snd_.nxt);
   if (retransmissions_ == 1) congestion_->on_retransmission_timeout({now, flight, flight});
-  recovery_.on_timeout(snd_.una, snd_.nxt);  // (5.4): poll_transmit() sends the earliest again
-  arm_retransmission(now);                   // (5.6)
+  const std::uint64_t reneges = recovery_.reneges();
+  (void)recovery_.on_timeout(snd_.una, snd_.nxt, now);  // (5.4): the earliest is sent again
+  environment_.counters.tcp_sack_reneges += recovery_.reneges() - reneges;
+  look_again_ = kNever;
+  restart_recovery_timer(now);  // (5.6)
+}
+
+// What was merely late has had its time (RFC 8985 section 6.2, step 5).
+void Connection::reordering_timeout(Instant now) {
+  const RecoveryPhase phase_before = recovery_.phase();
+  std::optional<Duration> srtt;
+  if (rtt_.has_sample()) srtt = rtt_.smoothed();
+  const AckFindings findings = recovery_.on_reordering_timeout(snd_.una, snd_.nxt, srtt, now);
+  respond_to(findings, phase_before, now);
+  look_again_ = findings.look_again;
+  arm_recovery_timer();
 }
 
 // R2 of RFC 9293 section 3.8.3: gives the connection up when nothing has been heard for `limit`

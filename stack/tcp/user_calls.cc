@@ -13,7 +13,8 @@ void Connection::open_active(SeqNum iss, Instant now, std::uint32_t timestamp_of
   snd_.iss = snd_.una = iss;
   snd_.nxt = iss + 1;
   timestamps_ = Timestamps(timestamp_offset);
-  recovery_ = DupackRecovery(iss);
+  recovery_ = LossRecovery(iss);
+  recovery_.allow_undo(config_->undo_spurious_recovery);
   is_handshake_pending_ = true;
   last_heard_ = last_moved_ = now;
   ++environment_.counters.tcp_active_opens;
@@ -42,10 +43,10 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
   congestion_ = AnyCongestionControl(
       smss_,
       initial_window_segments(config_->initial_window_segments, open.syn_ack_retransmissions));
-  recovery_ = DupackRecovery(open.iss);
+  recovery_ = LossRecovery(open.iss);
+  recovery_.allow_undo(config_->undo_spurious_recovery);
   if (open.syn_ack_sent_at) {
-    rtt_sent_at_ = open.syn_ack_sent_at;
-    rtt_end_ = snd_.nxt;
+    syn_sent_at_ = open.syn_ack_sent_at;
   } else if (open.syn_ack_retransmissions > 0) {
     rtt_.handshake_was_retransmitted();
   }

@@ -22,12 +22,13 @@ struct AckFindings {
   bool loss_began = false;          // a loss to which the controller has to respond
   std::uint64_t flight_octets = 0;  // ... FlightSize then
   bool is_lost_retransmission = false;
-  bool has_probe_repaired = false;  // a tail loss probe has repaired a loss: respond too
-  bool is_spurious = false;         // the last response was a mistake
-  bool has_recovered = false;       // a recovery, fast or by timeout, has ended
-  bool delivers_original = false;   // octets that were sent once, before the present recovery
-  bool keeps_timer = false;         // a later partial ACK: RFC 6582 does not restart the timer
-  std::optional<SeqRange> dsack;    // the peer reports having had these octets already
+  bool has_probe_repaired = false;       // a tail loss probe has repaired a loss: respond too
+  bool is_spurious = false;              // the last response was a mistake
+  bool has_recovered = false;            // a recovery, fast or by timeout, has ended
+  bool delivers_retransmission = false;  // octets that were sent more than once
+  bool delivers_original = false;        // octets that were sent once, before the present recovery
+  bool keeps_timer = false;              // a later partial ACK: RFC 6582 does not restart the timer
+  std::optional<SeqRange> dsack;         // the peer reports having had these octets already
   std::uint32_t bad_sack_blocks = 0;
   Instant look_again = kNever;  // the reordering timer
 };

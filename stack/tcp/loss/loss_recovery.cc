@@ -102,6 +102,8 @@ void LossRecovery::update_scoreboard(const Ack& ack, AckFindings& findings) noex
                        [&](const SentRange& sent) { note_delivered(sent, ack, findings); });
   }
   if (uses_sack_ && ack.sack != nullptr && !ack.sack->empty()) apply_sack_blocks(ack, findings);
+  // What a retransmission set free may have arrived long before it (Karn's rule).
+  if (findings.delivers_retransmission) findings.rtt_sample.reset();
   if (sacked_before == 0 && board_.sacked_octets() > 0) nxt_at_first_sack_ = ack.nxt;
   findings.delivered_octets = static_cast<std::int64_t>(findings.newly_acked_octets) +
                               board_.sacked_octets() - sacked_before;
@@ -145,7 +147,11 @@ void LossRecovery::apply_sack_blocks(const Ack& ack, AckFindings& findings) noex
 
 void LossRecovery::note_delivered(const SentRange& sent, const Ack& ack,
                                   AckFindings& findings) noexcept {
-  if (!sent.is_retransmitted && !findings.rtt_sample) findings.rtt_sample = ack.now - sent.sent_at;
+  if (sent.is_retransmitted) {
+    findings.delivers_retransmission = true;
+  } else if (!findings.rtt_sample) {
+    findings.rtt_sample = ack.now - sent.sent_at;
+  }
   if (!uses_sack_) return;
   const bool echoes_older = ack.echoed_before && *ack.echoed_before <= sent.sent_at;
   rack_.on_delivered(sent, echoes_older, ack.now);
@@ -310,11 +316,17 @@ std::uint64_t LossRecovery::on_timeout(SeqNum una, SeqNum nxt, Instant now) noex
   return rack_.mark_on_timeout(board_, now);
 }
 
-AckFindings LossRecovery::on_reordering_timeout(SeqNum una, SeqNum nxt, Duration srtt,
+AckFindings LossRecovery::on_reordering_timeout(SeqNum una, SeqNum nxt,
+                                                std::optional<Duration> srtt,
                                                 Instant now) noexcept {
   AckFindings findings;
   findings.in_flight_before_octets = in_flight(una, nxt);
-  detect_by_rack({.now = now, .una = una, .ack = una, .nxt = nxt, .srtt = srtt}, findings);
+  Ack silence;  // as an ACK that says nothing
+  silence.now = now;
+  silence.una = silence.ack = una;
+  silence.nxt = nxt;
+  silence.srtt = srtt;
+  detect_by_rack(silence, findings);
   return findings;
 }
 

@@ -67,7 +67,8 @@ class LossRecovery {
   // The retransmission timer: returns the octets that are declared lost.
   std::uint64_t on_timeout(SeqNum una, SeqNum nxt, Instant now) noexcept;
   // RACK's reordering timer: what was merely late is lost now.
-  [[nodiscard]] AckFindings on_reordering_timeout(SeqNum una, SeqNum nxt, Duration srtt,
+  [[nodiscard]] AckFindings on_reordering_timeout(SeqNum una, SeqNum nxt,
+                                                  std::optional<Duration> srtt,
                                                   Instant now) noexcept;
   // Whether a tail loss probe is to be armed rather than the retransmission timer (RFC 8985 section
   // 7.2), and how long after the last transmission.
@@ -91,6 +92,7 @@ class LossRecovery {
   // New data come before retransmissions: F-RTO's step 2.
   [[nodiscard]] bool wants_new_data() const noexcept { return forward_rto_.wants_new_data(); }
   void no_new_data() noexcept { forward_rto_.stop(); }
+  [[nodiscard]] bool has_sent_new_data(SeqNum nxt) const noexcept { return recover_ < nxt; }
 
   // How much may be in flight, given the controller's window.
   [[nodiscard]] std::uint64_t window_octets(std::uint64_t cwnd_octets) const noexcept {
