@@ -209,6 +209,14 @@ ReassemblyQueue::Range ReassemblyQueue::range(std::size_t i) const noexcept {
   return {held.begin, held.end()};
 }
 
+std::optional<ReassemblyQueue::Range> ReassemblyQueue::first_overlapping(
+    std::uint64_t begin, std::uint64_t end) const noexcept {
+  if (ranges_ == nullptr) return std::nullopt;
+  const std::size_t index = ranges_->first_reaching(begin + 1);
+  if (index == ranges_->count || end <= range(index).begin) return std::nullopt;
+  return range(index);
+}
+
 void ReassemblyQueue::clear() noexcept {
   ranges_.reset();
   octets_ = charged_ = 0;

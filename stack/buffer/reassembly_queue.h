@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "stack/buffer/slab.h"
 #include "stack/buffer/slice_queue.h"
@@ -65,6 +66,10 @@ class ReassemblyQueue {
   };
   // The i-th range from the lowest. REQUIRES: i < range_count().
   [[nodiscard]] Range range(std::size_t i) const noexcept;
+
+  // The lowest range that holds an octet of `begin` to `end` - 1.
+  [[nodiscard]] std::optional<Range> first_overlapping(std::uint64_t begin,
+                                                       std::uint64_t end) const noexcept;
 
   void clear() noexcept;
 

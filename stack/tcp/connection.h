@@ -23,6 +23,7 @@
 #include "stack/tcp/handshake.h"
 #include "stack/tcp/loss/loss_recovery.h"
 #include "stack/tcp/rtt_estimator.h"
+#include "stack/tcp/sack_reporter.h"
 #include "stack/tcp/segment.h"
 #include "stack/tcp/shared_config.h"
 #include "stack/tcp/tcb.h"
@@ -207,6 +208,8 @@ class Connection {
   void note_fin(Segment& seg);
   void accept_in_order(const Segment& seg, Instant now);
   void accept_out_of_order(const Segment& seg);
+  // Has octets reported that have arrived before.
+  void report_duplicate(SeqNum left, SeqNum right) noexcept;
   [[nodiscard]] bool make_room_for(const Segment& seg);
   [[nodiscard]] std::uint64_t receive_offset_of(SeqNum seq) const noexcept;
 
@@ -249,6 +252,8 @@ class Connection {
   // more slices (FIN and PSH then stay for the segment after it). Returns its SEG.LEN.
   std::uint32_t emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags, std::uint32_t text_octets,
                      wire::TcpOptions options, Instant now);
+  // How many SACK blocks the next segment carries.
+  [[nodiscard]] std::size_t sack_block_count() const noexcept;
   void add_options(wire::TcpOptions& options, wire::TcpFlags flags, Instant now);
 
   // --- timeouts.cc -----------------------------------------------------------------------------
@@ -354,6 +359,7 @@ class Connection {
   buffer::SendQueue send_queue_;
   buffer::SliceQueue receive_queue_;
   buffer::ReassemblyQueue out_of_order_;
+  SackReporter sack_reporter_;
   std::uint64_t received_offset_ = 0;  // of rcv.nxt in the incoming stream
 
   std::error_code error_;       // what ended the connection

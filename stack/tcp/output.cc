@@ -264,12 +264,24 @@ bool Connection::transmit_probe(TxFrame& frame, Instant now) {
 // --- One segment ---------------------------------------------------------------------------------
 
 std::uint32_t Connection::text_limit() const noexcept {
-  return smss_;
+  return smss_ - static_cast<std::uint32_t>(wire::sack_option_octets(sack_block_count()));
+}
+
+// As many as the option space holds, and SMSS: on a path of a tiny MTU text comes first.
+std::size_t Connection::sack_block_count() const noexcept {
+  if (!is_sack_permitted_) return 0;
+  const std::size_t taken = timestamps_.is_agreed() ? Timestamps::kOptionOctets : 0;
+  const std::size_t space = std::min<std::size_t>(wire::kTcpMaxOptionOctets - taken, smss_ / 2U);
+  return sack_reporter_.block_count(out_of_order_, wire::sack_blocks_in(space));
 }
 
 // What every segment carries beside what its caller wants to say.
 void Connection::add_options(wire::TcpOptions& options, wire::TcpFlags flags, Instant now) {
   if (timestamps_.is_agreed()) options.timestamps = timestamps_.option(flags.ack, now);
+  const std::size_t blocks = flags.ack && !flags.syn ? sack_block_count() : 0;
+  if (blocks == 0) return;
+  if (sack_reporter_.has_duplicate()) ++environment_.counters.tcp_dsacks_sent;
+  options.sack = sack_reporter_.take_blocks(out_of_order_, blocks, {rcv_.nxt, received_offset_});
 }
 
 std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,

@@ -95,11 +95,28 @@ bool Connection::make_room_for(const Segment& seg) {
 }
 
 void Connection::accept_out_of_order(const Segment& seg) {
-  const auto outcome = out_of_order_.add(receive_offset_of(seg.seq), seg.slice());
+  const std::uint64_t begin = receive_offset_of(seg.seq);
+  const std::uint64_t end = begin + seg.text.size();
+  if (const auto held = out_of_order_.first_overlapping(begin, end)) {
+    const std::uint64_t first = std::max(begin, held->begin);
+    const std::uint64_t last = std::min(end, held->end);
+    report_duplicate(seg.seq + static_cast<std::uint32_t>(first - begin),
+                     seg.seq + static_cast<std::uint32_t>(last - begin));
+  }
+  const auto outcome = out_of_order_.add(begin, seg.slice());
+  sack_reporter_.on_out_of_order(begin, out_of_order_);
   if (outcome.duplicate_octets > 0) drop(DropReason::TcpDuplicateData);
   if (outcome.refused_octets > 0 || outcome.evicted_octets > 0) {
     drop(DropReason::TcpReassemblyFull);
   }
+}
+
+// Only of what can be a duplicate: sequence numbers of this stream, since it began.
+void Connection::report_duplicate(SeqNum left, SeqNum right) noexcept {
+  if (!is_sack_permitted_ || right <= left) return;
+  const std::uint64_t received = received_offset_ + (is_fin_received_ ? 1U : 0U);
+  if (left < rcv_.nxt && distance(left, rcv_.nxt) > received) return;
+  sack_reporter_.on_duplicate(left, right);
 }
 
 // The 64-bit offset of `seq` in the incoming stream. REQUIRES: RCV.NXT <= seq.

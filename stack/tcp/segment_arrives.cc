@@ -88,6 +88,7 @@ Connection::Verdict Connection::check_sequence_number(Segment& seg, Instant now)
     if (state_ == State::SynReceived && seg.flags.syn && seg.seq == rcv_.irs && !seg.flags.ack) {
       is_handshake_pending_ = true;  // the peer repeats its SYN: our SYN,ACK was lost
     } else if (!seg.text.empty() || seg.flags.fin) {
+      report_duplicate(seg.seq, min(seg.end(), rcv_.nxt));
       acknowledge_now();
     } else {
       send_challenge_ack(now);
@@ -95,6 +96,7 @@ Connection::Verdict Connection::check_sequence_number(Segment& seg, Instant now)
     return Verdict::Discard;
   }
   if (seg.seq < rcv_.nxt) {
+    report_duplicate(seg.seq, rcv_.nxt);
     if (!seg.text.empty()) drop(DropReason::TcpDuplicateData);
     seg.trim_front(distance(seg.seq, rcv_.nxt));
     seg.is_trimmed = true;

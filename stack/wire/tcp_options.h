@@ -68,6 +68,14 @@ struct SackBlocks {
   friend bool operator==(const SackBlocks& a, const SackBlocks& b) noexcept;
 };
 
+// What an option of so many blocks takes of a segment, alignment included, and how many blocks fit.
+[[nodiscard]] constexpr std::size_t sack_option_octets(std::size_t blocks) noexcept {
+  return blocks == 0 ? 0 : 4 + 8 * blocks;
+}
+[[nodiscard]] constexpr std::size_t sack_blocks_in(std::size_t octets) noexcept {
+  return octets < 12 ? 0 : (octets - 4) / 8;
+}
+
 struct TcpTimestamps {           // RFC 7323 section 3.2
   std::uint32_t value = 0;       // TSval
   std::uint32_t echo_reply = 0;  // TSecr
