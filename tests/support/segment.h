@@ -89,6 +89,20 @@ class SegmentBuilder {
     header_.options.window_scale = shift;
     return *this;
   }
+  SegmentBuilder& sack_permitted() {
+    header_.options.sack_permitted = true;
+    return *this;
+  }
+  // Adds one block of a SACK option: octets left to right - 1.
+  SegmentBuilder& sack(std::uint32_t left, std::uint32_t right) {
+    wire::SackBlocks& sack = header_.options.sack;
+    sack.blocks.at(sack.count++) = {wire::SeqNum{left}, wire::SeqNum{right}};
+    return *this;
+  }
+  SegmentBuilder& timestamps(std::uint32_t value, std::uint32_t echo_reply) {
+    header_.options.timestamps = {value, echo_reply};
+    return *this;
+  }
   SegmentBuilder& options(const wire::TcpOptions& value) {
     header_.options = value;
     return *this;

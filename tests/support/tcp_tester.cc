@@ -93,6 +93,8 @@ SegmentBuilder TcpTester::peer_syn() const {
   SegmentBuilder syn = segment().syn().seq(peer_iss);
   if (peer_mss) syn.mss(*peer_mss);
   if (peer_wscale) syn.wscale(*peer_wscale);
+  if (peer_sack) syn.sack_permitted();
+  if (peer_timestamp) syn.timestamps(*peer_timestamp, 0);
   return syn;
 }
 

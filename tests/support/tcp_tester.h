@@ -168,6 +168,9 @@ class TcpTester : public ::testing::Test {
   std::uint16_t peer_window = 65535;
   std::optional<std::uint16_t> peer_mss = 1460;
   std::optional<std::uint8_t> peer_wscale;
+  bool peer_sack = false;  // SACK permitted
+  // TSval of the SYN; later segments carry timestamps only if a test says so.
+  std::optional<std::uint32_t> peer_timestamp;
 
  private:
   void collect(const TxFrame& frame);
