@@ -11,6 +11,8 @@ ListenOptions chat_options(const Stack& stack) {
   options.tcp = stack.config().tcp;
   options.tcp->receive_buffer_octets = ChatServer::kReceiveBufferOctets;
   options.tcp->send_buffer_octets = ChatServer::kSendBufferOctets;
+  options.tcp->receive_buffer_maximum_octets = 0;  // fixed: a slow reader is cut off, not buffered
+  options.tcp->send_buffer_maximum_octets = 0;
   return options;
 }
 

@@ -1,6 +1,7 @@
 // One limit on the octets that a stack holds, whatever they are held for.
 #pragma once
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 
@@ -31,6 +32,23 @@ class MemoryBudget {
     return room_below(limit_ - limit_ / 8);
   }
 
+  // Promises octets that a buffer may grow by, beside the `own` octets that it was promised before.
+  // Returns how many: no buffer gets more than a quarter of what stays free for the others, and all
+  // of them together no more than half of the budget.
+  [[nodiscard]] std::size_t promise(std::size_t octets, std::size_t own) noexcept {
+    const std::size_t half = limit_ / 2;
+    const std::size_t room = std::min(half - std::min(half, promised_), send_room_octets());
+    const std::size_t most = (room - std::min(room, 4 * own)) / 5;
+    const std::size_t granted = std::min(octets, most);
+    promised_ += granted;
+    return granted;
+  }
+  void give_back(std::size_t octets) noexcept {
+    assert(octets <= promised_);
+    promised_ -= octets;
+  }
+  [[nodiscard]] std::size_t promised_octets() const noexcept { return promised_; }
+
   [[nodiscard]] std::size_t used_octets() const noexcept { return used_; }
   [[nodiscard]] std::size_t limit_octets() const noexcept { return limit_; }
 
@@ -41,6 +59,28 @@ class MemoryBudget {
 
   std::size_t limit_;
   std::size_t used_ = 0;
+  std::size_t promised_ = 0;
+};
+
+// What the budget has promised to one buffer; given back when that is gone.
+class BudgetPromise {
+ public:
+  explicit BudgetPromise(MemoryBudget& budget) noexcept : budget_(budget) {}
+  BudgetPromise(const BudgetPromise&) = delete;
+  BudgetPromise& operator=(const BudgetPromise&) = delete;
+  ~BudgetPromise() { budget_.give_back(octets_); }
+
+  [[nodiscard]] std::size_t octets() const noexcept { return octets_; }
+  // Asks for more. May get less than that, or nothing.
+  void extend(std::size_t octets) noexcept { octets_ += budget_.promise(octets, octets_); }
+  void give_back(std::size_t octets) noexcept {
+    budget_.give_back(octets);
+    octets_ -= octets;
+  }
+
+ private:
+  MemoryBudget& budget_;
+  std::size_t octets_ = 0;
 };
 
 }  // namespace runnel::base

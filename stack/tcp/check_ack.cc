@@ -172,10 +172,7 @@ void Connection::make_progress(const AckFindings& findings, Instant now) {
   }
   timers_.cancel(TimerKind::UserTimeout);
   restart_user_timeout(now);
-  if (wants_to_write_ && writable_octets() >= config_->send_buffer_octets / 2) {
-    wants_to_write_ = false;
-    report_once(EventKind::Writable);
-  }
+  make_room_for_writer();
 }
 
 // Gives up what is acknowledged.

@@ -23,7 +23,9 @@ Connection::Connection(Environment& environment, ConnectionId id, const FourTupl
       rtt_(*config_),
       recovery_(SeqNum{}),
       congestion_(smss_, config_->initial_window_segments),
-      challenge_acks_(environment.challenge_acks_per_second) {}
+      challenge_acks_(environment.challenge_acks_per_second),
+      send_buffer_(*config_, environment.pool.budget()),
+      receive_buffer_(*config_, environment.pool.budget()) {}
 
 void Connection::set_state(State to, Instant now) {
   assert(is_legal(state_, to));
@@ -81,7 +83,7 @@ void Connection::memory_is_available() {
 
 std::size_t Connection::writable_octets() const noexcept {
   if (is_fin_queued_ || state_ == State::Closed) return 0;
-  return config_->send_buffer_octets - std::min(config_->send_buffer_octets, send_queue_.size());
+  return send_buffer_.octets() - std::min(send_buffer_.octets(), send_queue_.size());
 }
 
 TcpInfo Connection::info() const noexcept {
@@ -123,6 +125,8 @@ TcpInfo Connection::info() const noexcept {
   info.send_queue_octets = send_queue_.size();
   info.receive_queue_octets = receive_queue_.size();
   info.out_of_order_octets = out_of_order_.octets();
+  info.send_buffer_octets = send_buffer_.octets();
+  info.receive_buffer_octets = receive_buffer_.octets();
   return info;
 }
 

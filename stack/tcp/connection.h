@@ -22,9 +22,11 @@
 #include "stack/tcp/environment.h"
 #include "stack/tcp/handshake.h"
 #include "stack/tcp/loss/loss_recovery.h"
+#include "stack/tcp/receive_buffer.h"
 #include "stack/tcp/rtt_estimator.h"
 #include "stack/tcp/sack_reporter.h"
 #include "stack/tcp/segment.h"
+#include "stack/tcp/send_buffer.h"
 #include "stack/tcp/shared_config.h"
 #include "stack/tcp/tcb.h"
 #include "stack/tcp/timestamps.h"
@@ -194,6 +196,8 @@ class Connection {
                                                      Instant now) const noexcept;
   void make_progress(const AckFindings& findings, Instant now);
   void advance_state_by_ack(Instant now);
+  // The send buffer follows the congestion window; Writable, if somebody waits for it.
+  void make_room_for_writer();
 
   // --- recovery_timer.cc: the one timer that watches over what is in flight --------------------
   // The retransmission timer begins anew (RFC 6298 section 5), unless a probe or a look at what is
@@ -218,7 +222,7 @@ class Connection {
   void acknowledge_now() noexcept { ack_now_ = true; }
   // Where the window's right edge may be put now.
   [[nodiscard]] SeqNum best_edge() const noexcept;
-  void application_has_read(Instant now);
+  void application_has_read(std::size_t octets, Instant now);
   // How much of the receive buffer is not filled with text in order.
   [[nodiscard]] std::size_t free_octets() const noexcept;
   // The header's window field for a segment that leaves now; announces it.
@@ -360,6 +364,8 @@ class Connection {
   buffer::SliceQueue receive_queue_;
   buffer::ReassemblyQueue out_of_order_;
   SackReporter sack_reporter_;
+  SendBuffer send_buffer_;
+  ReceiveBuffer receive_buffer_;
   std::uint64_t received_offset_ = 0;  // of rcv.nxt in the incoming stream
 
   std::error_code error_;       // what ended the connection

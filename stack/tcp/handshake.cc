@@ -65,7 +65,7 @@ void Connection::learn_from_syn(const Segment& seg, Instant now) {
   // An option counts when both SYNs have it, and this side's had those that it is configured for.
   if (config_->window_scaling && seg.options.window_scale) {
     snd_.scale = clamped_scale(*seg.options.window_scale);
-    rcv_.scale = offered_window_scale(config_->receive_buffer_octets);
+    rcv_.scale = offered_window_scale(*config_);
   }
   is_sack_permitted_ = config_->sack && seg.options.sack_permitted;
   if (config_->timestamps && seg.options.timestamps) {
@@ -104,7 +104,7 @@ bool Connection::transmit_handshake(TxFrame& frame, Instant now) {
   // option out means too. Timestamps that are agreed upon are in every segment: emit() sees to
   // them.
   if (flags.ack ? snd_.scale > 0 || rcv_.scale > 0 : config_->window_scaling) {
-    options.window_scale = offered_window_scale(config_->receive_buffer_octets);
+    options.window_scale = offered_window_scale(*config_);
   }
   options.sack_permitted = flags.ack ? is_sack_permitted_ : config_->sack;
   if (!flags.ack && config_->timestamps) options.timestamps = timestamps_.option(false, now);

@@ -31,6 +31,17 @@ inline constexpr std::uint32_t kMaxUnscaledWindow = 65535;
   return scale;
 }
 
+// The scale that a connection with these parameters offers: for the buffer as large as it may grow,
+// but with a unit small enough to tell what is free in the one that it begins with.
+[[nodiscard]] constexpr std::uint8_t offered_window_scale(const TcpConfig& config) noexcept {
+  const std::size_t first = config.receive_buffer_octets;
+  const std::uint8_t wanted =
+      offered_window_scale(std::max(first, config.receive_buffer_maximum_octets));
+  std::uint8_t scale = offered_window_scale(first);
+  while (scale < wanted && (std::size_t{16} << scale) <= first) ++scale;
+  return scale;
+}
+
 // The window in a SYN or SYN-ACK, which is never scaled.
 [[nodiscard]] constexpr std::uint16_t syn_window(std::size_t receive_buffer) noexcept {
   return static_cast<std::uint16_t>(std::min<std::size_t>(receive_buffer, kMaxUnscaledWindow));

@@ -60,7 +60,7 @@ wire::TcpHeader SynReceivedRecord::syn_ack(const TcpConfig& config, const LinkLi
   header.window = syn_window(config.receive_buffer_octets);
   header.options.maximum_segment_size = offered_mss(link.mtu_octets);
   if (peer_scale != kNoScale) {
-    header.options.window_scale = offered_window_scale(config.receive_buffer_octets);
+    header.options.window_scale = offered_window_scale(config);
   }
   header.options.sack_permitted = is_sack_permitted;
   if (timestamps.is_agreed()) header.options.timestamps = timestamps.option(true, now);
@@ -73,7 +73,7 @@ wire::TcpHeader SynReceivedRecord::bare_ack(const TcpConfig& config, Instant now
   header.ack = irs + 1;
   header.flags.ack = true;
   const std::uint8_t scale =
-      peer_scale == kNoScale ? std::uint8_t{0} : offered_window_scale(config.receive_buffer_octets);
+      peer_scale == kNoScale ? std::uint8_t{0} : offered_window_scale(config);
   header.window = static_cast<std::uint16_t>(syn_window(config.receive_buffer_octets) >> scale);
   if (timestamps.is_agreed()) header.options.timestamps = timestamps.option(true, now);
   return header;

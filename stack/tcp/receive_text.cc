@@ -74,6 +74,12 @@ void Connection::accept_in_order(const Segment& seg, Instant now) {
   }
   received_offset_ += octets;
   rcv_.nxt += static_cast<std::uint32_t>(octets);
+  std::optional<Duration> since_echoed;
+  if (timestamps_.is_agreed() && seg.options.timestamps) {
+    since_echoed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
+  }
+  receive_buffer_.rtt().text_arrived(received_offset_, received_offset_ + rcv_.wnd(), since_echoed,
+                                     now);
   acknowledge_text(seg, now);
   if (octets > 0) report_once(EventKind::Readable);
 }
@@ -82,7 +88,7 @@ void Connection::accept_in_order(const Segment& seg, Instant now) {
 // the stream always goes on.
 bool Connection::make_room_for(const Segment& seg) {
   const bool is_in_order = seg.seq == rcv_.nxt;
-  const std::size_t limit = 2 * config_->receive_buffer_octets;
+  const std::size_t limit = 2 * receive_buffer_.octets();
   const auto has_room = [&] {
     return out_of_order_.charged_octets() < limit &&
            environment_.pool.budget().receive_room_octets() >= seg.text.size();

@@ -25,8 +25,9 @@ void Connection::acknowledge_text(const Segment& seg, Instant now) {
 // The right edge moves by at least a segment or half the buffer, or not at all: small steps would
 // have the peer send small segments (silly window syndrome).
 SeqNum Connection::best_edge() const noexcept {
-  const std::size_t buffer = config_->receive_buffer_octets;
-  const std::size_t reserve = rcv_.scale == 0 ? 0 : buffer / 32;  // see announce_window()
+  const std::size_t buffer = receive_buffer_.octets();
+  const std::size_t unit = std::size_t{1} << rcv_.scale;
+  const std::size_t reserve = unit == 1 ? 0 : std::max(buffer / 32, unit);  // see announce_window()
   const std::size_t free = free_octets() - std::min(free_octets(), reserve);
   const std::size_t most = std::size_t{kMaxUnscaledWindow} << rcv_.scale;
   const SeqNum candidate = rcv_.nxt + static_cast<std::uint32_t>(std::min(free, most));
@@ -36,13 +37,15 @@ SeqNum Connection::best_edge() const noexcept {
 
 // A window that was closed, or nearly, is opened at once; one that is open is updated by a segment
 // of its own only when that gives the peer a quarter of the buffer more.
-void Connection::application_has_read(Instant now) {
+void Connection::application_has_read(std::size_t octets, Instant now) {
   payload_moved(now);
+  if (rtt_.has_sample()) receive_buffer_.rtt().take_sample(rtt_.smoothed());
+  receive_buffer_.application_has_read(octets, std::size_t{kMaxUnscaledWindow} << rcv_.scale, now);
   if (is_fin_received_ || !is_synchronized(state_)) return;
   const std::int32_t growth = best_edge() - rcv_.edge;
   if (growth <= 0) return;
   const bool was_nearly_closed = rcv_.wnd() < 2U * full_segment_;
-  const bool is_large = static_cast<std::size_t>(growth) >= config_->receive_buffer_octets / 4;
+  const bool is_large = static_cast<std::size_t>(growth) >= receive_buffer_.octets() / 4;
   if (was_nearly_closed || is_large) acknowledge_now();
 }
 
@@ -61,7 +64,7 @@ std::uint16_t Connection::announce_window() noexcept {
 }
 
 std::size_t Connection::free_octets() const noexcept {
-  const std::size_t buffer = config_->receive_buffer_octets;
+  const std::size_t buffer = receive_buffer_.octets();
   return buffer - std::min(buffer, receive_queue_.size());
 }
 

@@ -34,7 +34,7 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
   rcv_.edge = open.rcv_edge;
   if (open.peer_scale) {
     snd_.scale = clamped_scale(*open.peer_scale);
-    rcv_.scale = offered_window_scale(config_->receive_buffer_octets);
+    rcv_.scale = offered_window_scale(*config_);
   }
   is_sack_permitted_ = open.is_sack_permitted;
   timestamps_ = open.timestamps;
@@ -76,6 +76,14 @@ Result<std::size_t> Connection::write(Bytes data, Instant now) {
   return room == 0 ? Errc::would_block : Errc::no_buffer_space;
 }
 
+// A writer is woken when half of the first size is free, so that it is not woken for every ACK.
+void Connection::make_room_for_writer() {
+  send_buffer_.follow(congestion_->cwnd_octets());
+  if (!wants_to_write_ || writable_octets() < config_->send_buffer_octets / 2) return;
+  wants_to_write_ = false;
+  report_once(EventKind::Writable);
+}
+
 // --- RECEIVE -------------------------------------------------------------------------------------
 
 Result<Bytes> Connection::peek() const {
@@ -90,14 +98,14 @@ Result<Bytes> Connection::peek() const {
 Result<std::size_t> Connection::read(MutableBytes out, Instant now) {
   if (const auto view = peek(); !view) return view.error();
   const std::size_t octets = receive_queue_.read(out);
-  if (octets > 0) application_has_read(now);
+  if (octets > 0) application_has_read(octets, now);
   return octets;
 }
 
 Result<void> Connection::consume(std::size_t octets, Instant now) {
   if (octets > receive_queue_.size()) return Errc::invalid_argument;
   receive_queue_.consume(octets);
-  if (octets > 0) application_has_read(now);
+  if (octets > 0) application_has_read(octets, now);
   return {};
 }
 

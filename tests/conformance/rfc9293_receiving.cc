@@ -188,7 +188,7 @@ TEST_F(WindowScale, R_7323_2_3_SHIFT_BothWaysWhenBothOffer) {
     ASSERT_TRUE(ack);
     EXPECT_EQ(info().send_window_octets, 128000U);
     EXPECT_EQ(info().send_window_scale, 7);
-    const std::size_t buffer = TcpConfig{}.receive_buffer_octets;
+    const std::size_t buffer = info().receive_buffer_octets;
     EXPECT_GT(announced_window(), buffer / 2);
     EXPECT_LE(announced_window(), buffer);
   }
@@ -202,7 +202,7 @@ TEST_F(WindowScale, R_7323_2_3_SHIFT_TheFirstAckOfAnActiveOpenIsScaled) {
   const auto ack = next_sent();
   ASSERT_TRUE(syn && ack);
   const std::uint32_t shift = *syn->options.window_scale;
-  EXPECT_LE(std::uint32_t{ack->window} << shift, TcpConfig{}.receive_buffer_octets);
+  EXPECT_LE(std::uint32_t{ack->window} << shift, info().receive_buffer_octets);
 }
 
 TEST_F(WindowScale, R_7323_2_3_MAX14_ALargerShiftCountsAs14) {

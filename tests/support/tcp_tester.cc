@@ -5,6 +5,7 @@
 
 #include "stack/wire/format.h"
 #include "stack/wire/ipv4.h"
+#include "tests/support/fixed_buffers.h"
 #include "tests/support/oracle.h"
 #include "tests/support/packet_check.h"
 
@@ -60,6 +61,7 @@ void TcpTester::TearDown() {
 void TcpTester::rebuild(const Config& config, Instant start) {
   stack_.reset();
   config_ = config;
+  if (!keep_defaults) fix_buffers(config_.tcp);
   random_ = std::make_unique<SeededRandom>(kSeed);
   states_ = std::make_unique<StateRecorder>();
   stack_ = std::make_unique<Stack>(config_, *random_, states_.get());

@@ -66,6 +66,8 @@ class TcpTester : public ::testing::Test {
   void TearDown() override;
 
   // Begins again with a new stack, at time `start`. REQUIRES: before anything else happens.
+  // Where `config` has the product's defaults for buffers, they are fixed at 1 MiB instead, so that
+  // windows are plain numbers; see `keep_defaults`.
   void rebuild(const Config& config, Instant start = Instant{1s});
   void rebuild(const TcpConfig& tcp) {
     Config c;
@@ -171,6 +173,9 @@ class TcpTester : public ::testing::Test {
   bool peer_sack = false;  // SACK permitted
   // TSval of the SYN; later segments carry timestamps only if a test says so.
   std::optional<std::uint32_t> peer_timestamp;
+
+  // rebuild() takes the configuration as it is.
+  bool keep_defaults = false;
 
  private:
   void collect(const TxFrame& frame);

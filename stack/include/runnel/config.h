@@ -39,9 +39,9 @@ struct TcpConfig {
   // Buffers, in octets of payload. They begin at the first figure and grow to the second with what
   // the path carries, as far as the stack's memory budget allows. The larger one decides the
   // window scale of the SYN (RFC 7323 section 2.3). A maximum below the first figure means: fixed.
-  std::size_t receive_buffer_octets = std::size_t{1} << 20U;
+  std::size_t receive_buffer_octets = std::size_t{256} << 10U;
   std::size_t receive_buffer_maximum_octets = std::size_t{32} << 20U;
-  std::size_t send_buffer_octets = std::size_t{1} << 20U;
+  std::size_t send_buffer_octets = std::size_t{256} << 10U;
   std::size_t send_buffer_maximum_octets = std::size_t{32} << 20U;
 
   // The smallest SMSS that is accepted from a peer's MSS option; a smaller one is raised to it.

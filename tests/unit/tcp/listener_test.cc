@@ -159,7 +159,7 @@ TEST(SynReceivedRecord, PawsPrecedesTheSequenceCheck) {
 }
 
 TEST(SynReceivedRecord, ItsSynAckOffersScalingOnlyAsAnAnswer) {
-  TcpConfig config;  // 1 MiB
+  TcpConfig config;  // grows to 32 MiB
   Segment syn = segment_with({.syn = true}, kIrs);
   for (const bool offers : {false, true}) {
     if (offers) syn.options.window_scale = 0;
@@ -172,7 +172,7 @@ TEST(SynReceivedRecord, ItsSynAckOffersScalingOnlyAsAnAnswer) {
     EXPECT_EQ(header.window, 65535) << "not scaled";
     EXPECT_EQ(header.options.maximum_segment_size, 1460);
     EXPECT_EQ(header.options.window_scale.has_value(), offers);
-    EXPECT_EQ(header.options.window_scale.value_or(99), offers ? 5 : 99);
+    EXPECT_EQ(header.options.window_scale.value_or(99), offers ? 10 : 99);
   }
 }
 
@@ -188,7 +188,7 @@ TEST(SynReceivedRecord, ItsBareAckIsScaledWhenBothScale) {
   EXPECT_EQ(record_of(syn, config).bare_ack(config, kNow).window, 65535);
   syn.options.window_scale = 2;
   const wire::TcpHeader ack = record_of(syn, config).bare_ack(config, kNow);
-  EXPECT_EQ(ack.window, 65535 >> 5) << "never more than was announced";
+  EXPECT_EQ(ack.window, 65535 >> 10) << "never more than was announced";
   EXPECT_EQ(ack.seq.value(), kIss + 1);
   EXPECT_EQ(ack.ack.value(), kIrs + 1);
   EXPECT_EQ(ack.flags, wire::TcpFlags{.ack = true});

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "stack/tcp/handshake.h"
+#include "tests/support/fixed_buffers.h"
 
 namespace runnel::tcp {
 
@@ -20,11 +21,20 @@ std::error_code RecordedEvents::error_of(EventKind kind) const {
   return {};
 }
 
+namespace {
+
+LoneConnectionOptions with_fixed_buffers(LoneConnectionOptions options) {
+  if (!options.keep_defaults) test::fix_buffers(options.config);
+  return options;
+}
+
+}  // namespace
+
 LoneConnection::LoneConnection(const LoneConnectionOptions& chosen)
-    : options(chosen),
+    : options(with_fixed_buffers(chosen)),
       budget(chosen.budget_octets),
       environment{pool, counters, events, resets, &moves, chosen.link, 10},
-      tcp(environment, ConnectionId{0, 1}, kTuple, SharedConfig(chosen.config)) {}
+      tcp(environment, ConnectionId{0, 1}, kTuple, SharedConfig(options.config)) {}
 
 // --- Opening -------------------------------------------------------------------------------------
 

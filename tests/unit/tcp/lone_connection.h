@@ -72,6 +72,8 @@ struct LoneConnectionOptions {
   std::optional<std::uint32_t> peer_timestamps;  // TSval of the SYN
   // The least size of the block in which a segment arrives; the smallest that fits it unless set.
   std::size_t receive_block_octets = 0;
+  // False: buffers have a fixed size, see fix_buffers().
+  bool keep_defaults = false;
 };
 
 // Theory of operation. A call to the connection is followed by pump(), which polls everything that

@@ -1,0 +1,25 @@
+// Buffers that do not grow, for tests that count octets.
+#pragma once
+
+#include "runnel/config.h"
+
+namespace runnel::test {
+
+// Where `tcp` has the product's defaults, the buffers get a fixed size of 1 MiB; where a test has
+// chosen the first size alone, that is the size.
+inline void fix_buffers(TcpConfig& tcp) noexcept {
+  constexpr std::size_t kFixed = std::size_t{1} << 20U;
+  const TcpConfig defaults;
+  const auto fix = [](std::size_t& first, std::size_t& maximum, std::size_t default_first,
+                      std::size_t default_maximum) {
+    if (maximum != default_maximum) return;
+    maximum = 0;
+    if (first == default_first) first = kFixed;
+  };
+  fix(tcp.receive_buffer_octets, tcp.receive_buffer_maximum_octets, defaults.receive_buffer_octets,
+      defaults.receive_buffer_maximum_octets);
+  fix(tcp.send_buffer_octets, tcp.send_buffer_maximum_octets, defaults.send_buffer_octets,
+      defaults.send_buffer_maximum_octets);
+}
+
+}  // namespace runnel::test
