@@ -8,8 +8,17 @@ namespace runnel::core {
 
 namespace {
 
+// MSS is offered so that it fits the smallest MTU that the link may have (RFC 9293 section 3.7.3)
+// and, should it be fragmented, EMTU_R (section 3.7.1, MUST-67).
+std::uint16_t receive_mtu(const Config& config) {
+  const std::uint16_t smallest =
+      config.smallest_mtu_octets != 0 ? config.smallest_mtu_octets : config.mtu_octets;
+  return static_cast<std::uint16_t>(
+      std::min<std::size_t>({config.mtu_octets, smallest, ip::maximum_datagram(config)}));
+}
+
 tcp::LinkLimits link_limits(const Config& config) {
-  return {config.mtu_octets, config.checksum_offload,
+  return {config.mtu_octets, receive_mtu(config), config.checksum_offload,
           // A link that cuts segments must finish their checksums too.
           config.checksum_offload && config.tcp_segmentation_offload,
           std::min(config.gso_maximum_octets, wire::kIpv4MaxPacketOctets)};

@@ -89,6 +89,7 @@ std::optional<IcmpError> parse_icmp_error(const wire::Ipv4View& packet,
     error.next_hop_mtu = message.next_hop_mtu();
   }
   error.reporter = packet.source();
+  error.quoted_octets = static_cast<std::uint16_t>(quoted_total);
   error.quoted_header = *quoted;
   error.quoted_payload = quote.subspan(header_octets, end - header_octets);
   return error;

@@ -26,6 +26,8 @@ struct IcmpError {
   std::uint16_t next_hop_mtu = 0;  // octets; fragmentation needed only
   IpAddress reporter;              // who sent the error
 
+  std::uint16_t quoted_octets = 0;  // of the whole packet, by its header
+
   // The quoted packet's header and what is left of its payload (at least 8 octets).
   wire::Ipv4Header quoted_header;
   Bytes quoted_payload;

@@ -129,6 +129,10 @@ std::optional<buffer::Slice> Reassembler::add(const wire::Ipv4View& fragment, In
     case Fit::Gap:
       break;
   }
+  if (fragment.header_octets() + range_of(fragment).end > maximum_datagram(config_)) {
+    condemn(*datagram, DropReason::FragmentTooLarge);
+    return std::nullopt;
+  }
   if (datagram->pieces.size() >= config_.reassembly_fragments_per_datagram) {
     condemn(*datagram, DropReason::FragmentTooMany);
     return std::nullopt;
@@ -181,8 +185,9 @@ std::optional<buffer::Slice> Reassembler::complete(PartialDatagram& datagram) {
   const buffer::Slice first = datagram.first_packet();
   const std::size_t header_octets = datagram.first_header_octets;
   const std::size_t total = header_octets + *datagram.end_octets;
-  if (total > wire::kIpv4MaxPacketOctets) {  // the first header was longer than the last one
-    condemn(datagram, DropReason::FragmentBadLength);
+  if (total > maximum_datagram(config_)) {  // the first header was longer than the last one
+    condemn(datagram, total > wire::kIpv4MaxPacketOctets ? DropReason::FragmentBadLength
+                                                         : DropReason::FragmentTooLarge);
     return std::nullopt;
   }
   const auto first_ecn = static_cast<std::uint8_t>(first.bytes()[1] & kEcnMask);

@@ -1,6 +1,7 @@
 // Putting fragmented datagrams together again, within hard limits.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <vector>
@@ -14,6 +15,12 @@
 
 namespace runnel::ip {
 
+// EMTU_R: the largest datagram that is put together, 576 octets at least (RFC 1122 section 3.3.2).
+[[nodiscard]] constexpr std::size_t maximum_datagram(const Config& config) noexcept {
+  constexpr std::size_t kLeastEmtuR = 576;
+  return std::clamp(config.reassembly_maximum_octets, kLeastEmtuR, wire::kIpv4MaxPacketOctets);
+}
+
 // Reassembly by (source, destination, protocol, identification), RFC 791 and RFC 1122 3.3.2.
 //
 //    0        8                24       32          44
@@ -25,14 +32,13 @@ namespace runnel::ip {
 //   duplicate is ignored), disagree about the end, or reach behind it.
 // - A datagram is given up reassembly_timeout after its first fragment came, whatever their TTLs.
 // - Memory counts what the fragments' blocks and records cost. When it is spent, the oldest
-// datagram
-//   goes; one source may hold half of it.
+//   datagram goes; one source may hold half of it.
 // - A fragment costs a search in two trees, of datagrams and of one datagram's pieces, whatever an
 //   attacker sends.
 //
-// What is counted: FragmentBadLength and NoMemory for each fragment, FragmentOverlap and
-// FragmentTooMany for the fragment that condemns a datagram and each one of it after that,
-// FragmentMemory and FragmentTimeout for each datagram given up.
+// What is counted: FragmentBadLength and NoMemory for each fragment, FragmentOverlap,
+// FragmentTooMany and FragmentTooLarge for the fragment that condemns a datagram and each one of it
+// after that, FragmentMemory and FragmentTimeout for each datagram given up.
 class Reassembler {
  public:
   // `config`, `pool` and `counters` must outlive the reassembler.

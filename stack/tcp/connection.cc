@@ -70,6 +70,7 @@ void Connection::report(EventKind kind, std::error_code error) {
 }
 
 void Connection::report_once(EventKind kind, std::error_code error) {
+  if (kind == EventKind::SoftError && !config_->soft_error_events) return;
   if ((pending_events_ & bit_of(kind)) != 0) return;
   pending_events_ = static_cast<std::uint16_t>(pending_events_ | bit_of(kind));
   report(kind, error);
@@ -92,7 +93,7 @@ TcpInfo Connection::info() const noexcept {
   info.local = tuple_.local;
   info.remote = tuple_.remote;
   info.send_mss_octets = smss_;
-  info.receive_mss_octets = offered_mss(environment_.link.mtu_octets);
+  info.receive_mss_octets = offered_mss(environment_.link.receive_mtu_octets);
   info.send_window_scale = snd_.scale;
   info.receive_window_scale = rcv_.scale;
   info.has_timestamps = timestamps_.is_agreed();

@@ -35,6 +35,7 @@ class SegmentSink {
 // What the link does for us, and how much it takes at once.
 struct LinkLimits {
   std::uint16_t mtu_octets = 1500;
+  std::uint16_t receive_mtu_octets = 1500;  // what this host takes for certain: for the MSS offered
   bool checksum_offload = false;
   bool segmentation_offload = false;
   std::size_t gso_maximum_octets = 65535;

@@ -98,7 +98,7 @@ bool Connection::transmit_handshake(TxFrame& frame, Instant now) {
   flags.syn = true;
   flags.ack = state_ != State::SynSent;
   wire::TcpOptions options;
-  options.maximum_segment_size = offered_mss(environment_.link.mtu_octets);
+  options.maximum_segment_size = offered_mss(environment_.link.receive_mtu_octets);
   // In a SYN,ACK the others are answers to the peer's offers. Of the window scale's, rcv_.scale of
   // 0 with a large buffer would show nothing: both scales are 0 then, which is what leaving the
   // option out means too. Timestamps that are agreed upon are in every segment: emit() sees to

@@ -58,7 +58,7 @@ wire::TcpHeader SynReceivedRecord::syn_ack(const TcpConfig& config, const LinkLi
   header.flags.syn = true;
   header.flags.ack = true;
   header.window = syn_window(config.receive_buffer_octets);
-  header.options.maximum_segment_size = offered_mss(link.mtu_octets);
+  header.options.maximum_segment_size = offered_mss(link.receive_mtu_octets);
   if (peer_scale != kNoScale) {
     header.options.window_scale = offered_window_scale(config);
   }

@@ -75,8 +75,39 @@ TEST_F(IcmpErrors, R_9293_SHLD_25_ASoftErrorIsWhatATimeoutReports) {
   advance(10min);
   const auto error = take_event(EventKind::Error);
   ASSERT_TRUE(error);
-  EXPECT_TRUE(error->error == Errc::host_unreachable || error->error == Errc::timed_out)
-      << error->error.message();
+  EXPECT_EQ(error->error, Errc::host_unreachable);
+}
+
+TEST_F(IcmpErrors, R_9293_SHLD_25_ASoftErrorIsWhatATimeoutOfDataReports) {
+  bring_to(TcpState::Established);
+  EXPECT_TRUE(write("x"));
+  send_unreachable(wire::kIcmpNetUnreachable, *next_sent());
+  const auto report = take_event(EventKind::SoftError);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->error, Errc::network_unreachable);
+  advance(1h);
+  const auto error = take_event(EventKind::Error);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->error, Errc::network_unreachable);
+}
+
+TEST_F(IcmpErrors, R_9293_SHLD_20_TheApplicationMayNotWantReports) {
+  for (const bool wanted : {true, false}) {
+    TcpConfig config;
+    config.soft_error_events = wanted;
+    rebuild(config);
+    bring_to(TcpState::Established);
+    EXPECT_TRUE(write("x"));
+    send_unreachable(wire::kIcmpHostUnreachable, *next_sent());
+    EXPECT_EQ(take_event(EventKind::SoftError).has_value(), wanted);
+    advance(1min);  // R1 is passed
+    EXPECT_EQ(take_event(EventKind::SoftError).has_value(), wanted);
+    EXPECT_EQ(name_of(state()), "ESTABLISHED");
+    advance(1h);
+    const auto error = take_event(EventKind::Error);
+    ASSERT_TRUE(error) << "the end is told in any case";
+    EXPECT_EQ(error->error, Errc::host_unreachable);
+  }
 }
 
 TEST_F(IcmpErrors,
@@ -128,6 +159,22 @@ TEST_F(IcmpErrors, R_9293_MUST_55__R_6633_3_RX__R_5927_6_SQ_SourceQuenchIsIgnore
   const std::uint64_t cwnd = info().congestion_window_octets;
   send_icmp_error(IcmpType::SourceQuench, 0, next_sent()->octets);
   EXPECT_EQ(info().congestion_window_octets, cwnd);
+  EXPECT_TRUE(take_events().empty());
+}
+
+TEST_F(IcmpErrors, R_6633_3_RX_SourceQuenchOfAnythingElseIsIgnoredToo) {
+  const std::vector<std::uint8_t> data(56);
+  ASSERT_TRUE(stack().send_echo_request(kPeer.address, 7, 1, data));
+  pump();
+  const auto request = next_icmp();
+  ASSERT_TRUE(request);
+  send_icmp_error(IcmpType::SourceQuench, 0, request->octets);
+  EXPECT_FALSE(stack().poll_echo_reply());
+  auto other = request->octets;
+  other[9] = 250;  // an unknown protocol
+  send_icmp_error(IcmpType::SourceQuench, 0, other);
+  EXPECT_FALSE(next_icmp());
+  EXPECT_THAT(next_sent(), IsNothing());
   EXPECT_TRUE(take_events().empty());
 }
 
@@ -299,6 +346,19 @@ TEST_F(IcmpHost, R_1122_3_2_2_RATE_ErrorsAreLimited) {
   EXPECT_LE(errors, Config{}.icmp_errors_per_second);
   EXPECT_GT(errors, 0U);
   EXPECT_GT(dropped(DropReason::IcmpRateLimited), 0U);
+}
+
+TEST_F(IcmpHost, R_6633_3_TX_FullBuffersAreNoReasonForAQuench) {
+  Config config;
+  config.memory_budget_octets = std::size_t{1} << 20U;
+  rebuild(config);
+  bring_to(TcpState::Established);
+  for (std::uint32_t i = 0; i < 2000; ++i) {  // nobody reads, and a gap stays open
+    send(ack_segment(1000 * i + 1, 0).payload(pattern(0, 1000)));
+    send_protocol(250, 1400);
+  }
+  EXPECT_GT(counters().dropped_total(), 0U);
+  while (const auto icmp = next_icmp()) EXPECT_EQ(icmp->type, 3);
 }
 
 TEST_F(IcmpHost, R_6633_3_TX__R_1122_3_2_2_2_REDIR_TX_NoQuenchAndNoRedirectEver) {

@@ -151,6 +151,63 @@ TEST_F(Ipv4, R_1122_3_3_2_EMTUR_TheLargestDatagramIsTaken) {
   EXPECT_EQ(reply, message);
 }
 
+TEST_F(Ipv4, R_1122_3_3_2_EMTUR_TheLimitIsConfigurable) {
+  for (const std::size_t limit : {std::size_t{576}, std::size_t{1280}, std::size_t{9000}}) {
+    for (const std::size_t octets : {limit - 1, limit, limit + 1}) {
+      Config config;
+      config.reassembly_maximum_octets = limit;
+      rebuild(config);
+      const std::size_t message = octets - 20;
+      const auto whole = echo(message - 8);
+      send_packet(fragment(whole, 0, 480, true));
+      send_packet(fragment(whole, 480, message - 480, false));
+      std::size_t reply = 0;
+      while (const auto icmp = next_icmp()) reply += icmp->message.size();
+      EXPECT_EQ(reply, octets <= limit ? message : 0U) << limit << ' ' << octets;
+      EXPECT_EQ(dropped(DropReason::FragmentTooLarge), octets <= limit ? 0U : 1U);
+    }
+  }
+}
+
+TEST_F(Ipv4, R_1122_3_3_2_EMTUR_576OctetsAreAlwaysTaken) {
+  Config config;
+  config.reassembly_maximum_octets = 100;
+  rebuild(config);
+  const auto whole = echo(576 - 28);
+  send_packet(fragment(whole, 0, 480, true));
+  send_packet(fragment(whole, 480, 76, false));
+  EXPECT_TRUE(next_icmp());
+}
+
+TEST_F(Ipv4, R_1122_3_3_2_MMSR__R_9293_MUST_67_TheMssOfferedFitsWhatCanBeReassembled) {
+  for (const std::size_t limit : {std::size_t{9000}, std::size_t{1280}, std::size_t{576}}) {
+    Config config;
+    config.mtu_octets = 20'000;
+    config.reassembly_maximum_octets = limit;
+    rebuild(config);
+    connect();
+    EXPECT_THAT(next_sent(), HasMss(limit - 40));
+    EXPECT_EQ(info().receive_mss_octets, limit - 40);
+    rebuild(config);
+    listen();
+    send(segment().syn().seq(5).mss(1460));
+    EXPECT_THAT(next_sent(), HasMss(limit - 40));
+  }
+}
+
+TEST_F(Ipv4, R_9293_SHLD_6_WhereTheMtuVariesTheMssOfferedFitsTheSmallest) {
+  Config config;
+  config.mtu_octets = 1500;
+  config.smallest_mtu_octets = 1400;
+  rebuild(config);
+  connect();
+  EXPECT_THAT(next_sent(), HasMss(1360));
+  rebuild(config);
+  listen();
+  send(segment().syn().seq(5).mss(1460));
+  EXPECT_THAT(next_sent(), HasMss(1360));
+}
+
 TEST_F(Ipv4, R_1122_3_3_2_TIMEOUT__R_1122_3_3_2_NOTTL__R_792_TYPE11_After60SecondsItsSenderIsTold) {
   const auto whole = echo(3000);
   send_packet(fragment(whole, 0, 1480, true, 9, 1));
@@ -206,16 +263,32 @@ TEST_F(Ipv4, ATcpSegmentInFragmentsIsReassembled) {
 }
 
 TEST_F(Ipv4, R_1122_3_3_3_MTUCFG_TheLargestPacketsFitTheMtu) {
-  for (const std::uint16_t mtu : {std::uint16_t{576}, std::uint16_t{1280}, std::uint16_t{9000}}) {
+  for (const std::uint16_t mtu : {std::uint16_t{576}, std::uint16_t{1280}, std::uint16_t{1500},
+                                  std::uint16_t{9000}, std::uint16_t{65535}}) {
+    Config config;
+    config.mtu_octets = mtu;
+    rebuild(config);
+    peer_mss = 65535;
+    bring_to(TcpState::Established);
+    EXPECT_TRUE(write_octets(200'000));
+    std::size_t largest = 0;
+    for (const SentSegment& sent : all_sent()) largest = std::max(largest, sent.octets.size());
+    EXPECT_EQ(largest, mtu);
+  }
+}
+
+TEST_F(Ipv4, R_1122_3_3_3_576_AFirstSegmentHasTheSizeOfTheMtuAndIsNotToBeFragmented) {
+  for (const std::uint16_t mtu : {std::uint16_t{1500}, std::uint16_t{9000}}) {
     Config config;
     config.mtu_octets = mtu;
     rebuild(config);
     peer_mss = 9000;
-    bring_to(TcpState::Established);
+    bring_to(TcpState::Established, Opening::Active);
     EXPECT_TRUE(write_octets(20'000));
     const auto data = next_sent();
     ASSERT_TRUE(data);
     EXPECT_EQ(data->octets.size(), mtu);
+    EXPECT_TRUE(wire::Ipv4View::parse(data->octets)->dont_fragment());
   }
 }
 

@@ -162,6 +162,9 @@ struct Config {
 
   // The link's MTU, in octets of IP packet.
   std::uint16_t mtu_octets = 1500;
+  // The smallest that it may be for a packet, where it varies: header compression, tunnels (RFC 9293
+  // section 3.7.3). Peers are offered what always fits. 0: it does not vary.
+  std::uint16_t smallest_mtu_octets = 0;
 
   // What the link can do: finish transport checksums, and cut TCP super-packets into segments.
   bool checksum_offload = false;

@@ -21,6 +21,7 @@ namespace runnel {
   X(IpUnknownProtocol, "no handler for the protocol")                                            \
   X(FragmentBadLength, "a fragment of a length that none has, or that splits a TCP header")      \
   X(FragmentOverlap, "fragments that overlap or contradict each other: the datagram is dropped") \
+  X(FragmentTooLarge, "a datagram larger than the limit, EMTU_R")                                \
   X(FragmentTooMany, "a datagram in more fragments than the limit")                              \
   X(FragmentMemory, "reassembly memory is full: the oldest datagram is dropped")                 \
   X(FragmentTimeout, "a datagram was not completed in time")                                     \
