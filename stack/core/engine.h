@@ -243,8 +243,6 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   Demux demux_;
   tcp::SynCookieGenerator cookies_;
   timer::TimingWheel wheel_;
-  DestinationCache destinations_;
-  tcp::FastOpenCookies fast_open_cookies_;
 
   base::SlotMap<HostedConnection> connections_;
   base::SlotMap<HalfOpen> half_open_;
@@ -260,6 +258,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   std::deque<EchoReply> echo_replies_;
   std::vector<ConnectionId> memory_waiters_;
   tcp::TimestampOffsets timestamp_offsets_;
+  DestinationCache destinations_;
+  tcp::FastOpenCookies fast_open_cookies_;
 };
 
 }  // namespace runnel::core
