@@ -19,7 +19,8 @@ RttEstimator::RttEstimator(const TcpConfig& config) noexcept
 
 void RttEstimator::begin_with(const RttEstimate& known) noexcept {
   if (has_sample_) return;
-  initial_ = bounded(2 * (known.smoothed + std::max(kGranularity, 4 * known.variation)));
+  const Duration measured = known.smoothed + std::max(kGranularity, 4 * known.variation);
+  initial_ = bounded(std::max(initial_, measured));
   timeout_ = initial_;
 }
 

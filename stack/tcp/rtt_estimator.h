@@ -22,10 +22,9 @@ class RttEstimator {
   // before the first sample follows from it; that sample then sets SRTT and RTTVAR as if nothing
   // had been known (RFC 6298 (2.2)).
   //
-  // The timeout is twice what RFC 6298 (2.3) would make of those figures: the path may have become
-  // slower since, and a SYN that is sent again for nothing costs more than a lost one found late.
-  // It may be below the 1 s of (2.1), which is for a sender who knows nothing. DEVIATES: Linux
-  // keeps 1 s for the SYN and uses what it remembers from then on only.
+  // It makes the timeout longer than the initial one if the path is that slow, never shorter: the
+  // 1 s of (2.1) stands, because the path may have changed, and a SYN that is sent again for
+  // nothing costs more than a lost one that is found late. Linux does no less.
   void begin_with(const RttEstimate& known) noexcept;
   // With timestamps there are many samples in a round trip: `expected_samples` of them share the
   // weight of one, so that the history reaches back as far (RFC 7323 section 4.2, appendix G).

@@ -1,5 +1,6 @@
 // TCP Fast Open: RFC 7413. The listener's side, then the side that connects.
 #include <algorithm>
+#include <array>
 
 #include "stack/tcp/fast_open.h"
 #include "tests/support/tcp_tester.h"
@@ -67,7 +68,8 @@ TEST_F(FastOpenServer, R_7413_4_1_1_OPT_ARequestAndCookiesOfEveryLegalLengthAreA
   EXPECT_EQ(syn_ack->options.fast_open->length, 8);
   const Cookie good = *syn_ack->options.fast_open;
   std::uint16_t port = 41000;
-  for (const std::uint8_t length : {4, 6, 8, 10, 12, 14, 16}) {  // option lengths 6 to 18
+  for (const std::uint8_t length :
+       std::array<std::uint8_t, 7>{4, 6, 8, 10, 12, 14, 16}) {  // option lengths 6 to 18
     Cookie wrong;
     wrong.length = length;
     send(syn_with(wrong).from_port(++port));
@@ -80,7 +82,7 @@ TEST_F(FastOpenServer, R_7413_4_1_1_OPT_ARequestAndCookiesOfEveryLegalLengthAreA
 TEST_F(FastOpenServer, R_7413_4_1_1_OPT_OptionsOfIllegalLengthAreIgnored) {
   begin();
   std::uint16_t port = 41000;
-  for (const std::uint8_t length : {3, 4, 5, 7, 9, 17, 19, 20}) {
+  for (const std::uint8_t length : std::array<std::uint8_t, 8>{3, 4, 5, 7, 9, 17, 19, 20}) {
     std::vector<std::uint8_t> octets{34, length};
     octets.resize((length + 3U) / 4U * 4U, 0);
     std::fill(octets.begin() + 2, octets.begin() + length, std::uint8_t{0x55});
@@ -129,7 +131,9 @@ TEST_F(FastOpenServer, R_7413_4_1_2_COOKIE_ACookieIsGoodUntilTheSecretHasChanged
     EXPECT_THAT(syn_ack, IsSynAck());
     const bool taken = syn_ack && syn_ack->ack == their(1);
     const bool has_reply = syn_ack && syn_ack->options.fast_open.has_value();
-    if (has_reply) EXPECT_NE(*syn_ack->options.fast_open, cookie);
+    if (has_reply) {
+      EXPECT_NE(*syn_ack->options.fast_open, cookie);
+    }
     send(segment().from_port(port).rst().seq(syn_ack->ack));
     forget_sent();
     return std::pair(taken, has_reply);
@@ -165,7 +169,7 @@ TEST_F(FastOpenServer, R_7413_4_2_LIMIT_OverTheLimitTheHandshakeIsAnOrdinaryOne)
   config.fast_open_pending = 3;
   begin(config);
   const Cookie cookie = ask_for_cookie();
-  for (const std::uint16_t port : {41001, 41002, 41003}) {
+  for (std::uint16_t port = 41001; port <= 41003; ++port) {
     send(syn_with(cookie, "data").from_port(port));
     EXPECT_THAT(next_sent(), AllOf(IsSynAck(), HasAck(their(4))));
   }
@@ -447,7 +451,9 @@ class FastOpenClient : public FastOpen {
       return std::nullopt;
     }
     use(*connection);
-    if (!text.empty()) EXPECT_TRUE(stack().write(*connection, as_bytes(text)));
+    if (!text.empty()) {
+      EXPECT_TRUE(stack().write(*connection, as_bytes(text)));
+    }
     pump();
     auto syn = next_sent();
     if (syn) syn_ = *syn;
