@@ -13,16 +13,11 @@ void Engine::syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, L
     counters_.drop(DropReason::TcpBacklogFull);
     return;
   }
-  const FastOpenAnswer fast_open = judge_fast_open(tuple, syn, owner);
-  if (fast_open.is_accepted) {
-    open_fast(tuple, syn, id, fast_open);
-    return;
-  }
   if (config_.syn_cookies == SynCookies::Always || !make_room_for_half_open(owner)) {
     answer_with_cookie(tuple, syn, id);
     return;
   }
-  create_half_open(record_of(tuple, syn, isn_.generate(tuple, now_), id), fast_open.reply);
+  create_half_open(record_of(tuple, syn, isn_.generate(tuple, now_), id));
 }
 
 tcp::SynReceivedRecord Engine::record_of(const tcp::FourTuple& tuple, const tcp::Segment& syn,
@@ -33,8 +28,7 @@ tcp::SynReceivedRecord Engine::record_of(const tcp::FourTuple& tuple, const tcp:
   return record;
 }
 
-HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record,
-                                   const std::optional<wire::TcpFastOpenCookie>& fast_open_reply) {
+HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record) {
   Listener& owner = *listener(record.listener);
   const auto key = half_open_.create(
       [&](void* storage, const auto& k) { new (storage) HalfOpen(k.index, record, now_); });
@@ -46,10 +40,7 @@ HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record,
   demux_.insert(demux_.hash(record.tuple), {Kind::SynReceived, key.index});
   wheel_.arm(half_open.timer, now_ + record.timeout(*owner.config));
   trace_move(TcpState::Listen, TcpState::SynReceived);
-  wire::TcpHeader syn_ack = half_open.record.syn_ack(*owner.config, environment_.link, now_);
-  syn_ack.options.fast_open = fast_open_reply;
-  if (!syn_ack.options.fits()) syn_ack.options.fast_open.reset();
-  send(record.tuple, syn_ack);
+  send(record.tuple, half_open.record.syn_ack(*owner.config, environment_.link, now_));
   return half_open;
 }
 
@@ -106,24 +97,18 @@ bool Engine::may_establish(const Listener& owner) {
 }
 
 void Engine::open_passive(const tcp::SynReceivedRecord& record, tcp::Segment& seg) {
-  HostedConnection& connection = create_accepted(record.tuple, record.listener);
-  connection.tcp.open_passive(record.promote(connection.tcp.config()), now_);
-  connection.tcp.segment_arrives(seg, now_);
-  settle(connection);
-}
-
-HostedConnection& Engine::create_accepted(const tcp::FourTuple& tuple, ListenerId id) {
-  Listener& owner = *listener(id);
-  HostedConnection& connection = *create_connection(tuple, owner.config);
-  connection.held_events = std::make_unique<std::vector<Event>>();
-  connection.tcp.begin_with(destinations_.find(tuple.remote.address, now_));
-  owner.accept_queue.push_back(connection.tcp.id());
+  Listener& owner = *listener(record.listener);
+  HostedConnection* const connection = create_connection(record.tuple, owner.config);
+  connection->held_events = std::make_unique<std::vector<Event>>();
+  connection->tcp.open_passive(record.promote(*owner.config), now_);
+  owner.accept_queue.push_back(connection->tcp.id());
   ++counters_.tcp_passive_opens;
   if (!owner.is_incoming_reported) {
     owner.is_incoming_reported = true;
-    events_.push_back({EventKind::Incoming, {}, id, {}});
+    events_.push_back({EventKind::Incoming, {}, record.listener, {}});
   }
-  return connection;
+  connection->tcp.segment_arrives(seg, now_);
+  settle(*connection);
 }
 
 // --- Too many half-open connections --------------------------------------------------------------

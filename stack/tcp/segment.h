@@ -85,15 +85,17 @@ struct Segment {
 
 // The four cases of the acceptability test (RFC 9293 section 3.4, table 6), and a fifth that the
 // table lacks: a segment that begins before the window and ends behind it covers all of it.
+//
+// All cases with a length and an open window are one: the segment begins in the window, or the
+// window in the segment. Both are asked as distances modulo 2^32, because comparisons of SeqNum
+// contradict each other between points half the sequence space apart.
 [[nodiscard]] inline bool is_acceptable(SeqNum seq, std::uint32_t len, SeqNum rcv_nxt,
                                         std::uint32_t rcv_wnd) noexcept {
-  const SeqNum edge = rcv_nxt + rcv_wnd;
-  const auto in_window = [&](SeqNum s) { return rcv_nxt <= s && s < edge; };
   if (len == 0 && rcv_wnd == 0) return seq == rcv_nxt;
-  if (len == 0) return in_window(seq);
   if (rcv_wnd == 0) return false;
-  const SeqNum last = seq + (len - 1);
-  return in_window(seq) || in_window(last) || (seq < rcv_nxt && edge <= last);
+  const std::uint32_t behind_rcv_nxt = seq.value() - rcv_nxt.value();
+  const std::uint32_t before_rcv_nxt = rcv_nxt.value() - seq.value();
+  return behind_rcv_nxt < rcv_wnd || before_rcv_nxt < len;
 }
 
 }  // namespace runnel::tcp

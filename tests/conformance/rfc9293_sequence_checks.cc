@@ -170,6 +170,23 @@ TEST_F(SequenceChecks, R_9293_3_4_MOD32_OutOfOrderAcrossTheWrap) {
 
 // --- Second: RST ---
 
+TEST_F(SequenceChecks, R_9293_3_4_ACCEPT2_NothingHalfASequenceSpaceAwayIsAcceptable) {
+  for (const TcpState there : {TcpState::SynReceived, TcpState::Established, TcpState::TimeWait}) {
+    for (const std::uint32_t away : {0x80000000U, 0x80000001U, 0x80000000U + 1000}) {
+      rebuild(Config{});
+      bring_to(there, Opening::Passive);
+      send(ack_segment(away, 0).payload("text"));
+      EXPECT_THAT(next_sent(), IsPureAck());
+      if (there != TcpState::TimeWait) {  // where it may be a new connection's
+        send(segment().syn().seq(their(away)).payload("text"));
+      }
+      send(segment().fin().seq(their(away)).ack(our(0)));
+      send(segment().rst().seq(their(away)));
+      EXPECT_EQ(name_of(state()), name_of(there));
+    }
+  }
+}
+
 TEST_F(SequenceChecks, R_9293_3_10_7_4_RST__R_5961_3_2_EXACT_OnlyExactlyRcvNxtResets) {
   for (const TcpState there : kOpenForText) {
     rebuild(Config{});

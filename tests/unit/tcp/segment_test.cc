@@ -141,6 +141,15 @@ TEST_P(Acceptability, ASegmentThatCoversTheWholeWindow) {
   EXPECT_TRUE(accepts(0, 101, 100));
 }
 
+TEST_P(Acceptability, NothingHalfASequenceSpaceAwayCoversTheWindow) {
+  // From there RCV.NXT seems to lie ahead and the window's right edge behind.
+  for (std::int64_t away = 0x80000000 - 110; away < 0x80000000 + 110; ++away) {
+    for (const std::uint32_t len : {1U, 2U, 1000U}) {
+      ASSERT_FALSE(accepts(away, len, 100)) << away << ", " << len;
+    }
+  }
+}
+
 TEST_P(Acceptability, AWindowOfOneOctet) {
   EXPECT_FALSE(accepts(-1, 1, 1));
   EXPECT_TRUE(accepts(-1, 2, 1));
