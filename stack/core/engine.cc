@@ -47,7 +47,9 @@ Engine::Engine(const Config& config, Random& random, TraceSink* trace)
       ports_(random, config.ephemeral_port_first, config.ephemeral_port_last),
       demux_(random),
       cookies_(random),
-      timestamp_offsets_(random) {}
+      timestamp_offsets_(random),
+      destinations_(config.destination_cache_entries, config.destination_cache_age, random),
+      fast_open_cookies_(random) {}
 
 Engine::~Engine() {
   ready_.clear();

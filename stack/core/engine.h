@@ -17,6 +17,7 @@
 #include "stack/base/slot_map.h"
 #include "stack/buffer/slab.h"
 #include "stack/core/demux.h"
+#include "stack/core/destination_cache.h"
 #include "stack/core/port_allocator.h"
 #include "stack/core/records.h"
 #include "stack/ip/address_set.h"
@@ -25,6 +26,7 @@
 #include "stack/ip/ip_output.h"
 #include "stack/ip/reassembly.h"
 #include "stack/tcp/environment.h"
+#include "stack/tcp/fast_open.h"
 #include "stack/tcp/isn.h"
 #include "stack/tcp/syn_cookie.h"
 #include "stack/timer/timing_wheel.h"
@@ -127,6 +129,25 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void segment_arrives_unknown(const tcp::FourTuple& tuple, tcp::Segment& seg);
   void reopen_time_wait(std::uint32_t index, const tcp::Segment& syn);
   void answer_with_reset(const tcp::FourTuple& tuple, const tcp::Segment& seg);
+  // A new connection of the listener's that waits for accept(), still to be opened.
+  [[nodiscard]] HostedConnection& create_accepted(const tcp::FourTuple& tuple, ListenerId id);
+
+  // --- fast_open.cc ----------------------------------------------------------------------------
+  // What a listener does about the Fast Open option of a SYN.
+  struct FastOpenAnswer {
+    bool is_accepted = false;  // open the connection at once
+    std::optional<wire::TcpFastOpenCookie> reply;
+  };
+  [[nodiscard]] FastOpenAnswer judge_fast_open(const tcp::FourTuple& tuple, const tcp::Segment& syn,
+                                               Listener& owner);
+  // The reply where Fast Open itself is out of the question.
+  [[nodiscard]] std::optional<wire::TcpFastOpenCookie> offer_fast_open(const tcp::FourTuple& tuple,
+                                                                       const tcp::Segment& syn,
+                                                                       const Listener& owner) const;
+  void open_fast(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id,
+                 const FastOpenAnswer& answer);
+  // A Fast Open's handshake is over, one way or the other.
+  void settle_fast_open(HostedConnection& connection);
 
   // --- passive_open.cc -------------------------------------------------------------------------
   void syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
@@ -134,7 +155,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] tcp::SynReceivedRecord record_of(const tcp::FourTuple& tuple,
                                                  const tcp::Segment& syn, wire::SeqNum iss,
                                                  ListenerId id) const;
-  HalfOpen& create_half_open(const tcp::SynReceivedRecord& record);
+  HalfOpen& create_half_open(const tcp::SynReceivedRecord& record,
+                             const std::optional<wire::TcpFastOpenCookie>& fast_open_reply);
   void answer_with_cookie(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
   void cookie_arrives(const tcp::FourTuple& tuple, tcp::Segment& ack, ListenerId id);
   void establish(std::uint32_t index, tcp::Segment& seg);
@@ -236,6 +258,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   std::deque<EchoReply> echo_replies_;
   std::vector<ConnectionId> memory_waiters_;
   tcp::TimestampOffsets timestamp_offsets_;
+  DestinationCache destinations_;
+  tcp::FastOpenCookies fast_open_cookies_;
 };
 
 }  // namespace runnel::core

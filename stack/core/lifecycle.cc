@@ -14,6 +14,11 @@ HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple, tcp::Sh
 }
 
 void Engine::settle(HostedConnection& connection) {
+  if (connection.tcp.has_path_report()) {
+    destinations_.merge(connection.tcp.tuple().remote.address, connection.tcp.take_path_report(),
+                        now_);
+  }
+  if (connection.fast_open_listener.is_set()) settle_fast_open(connection);
   const TcpState state = connection.tcp.state();
   if (state == TcpState::TimeWait && connection.is_demuxed) begin_time_wait(connection);
   if (state == TcpState::Closed && connection.is_demuxed) leave_demux(connection);

@@ -13,11 +13,16 @@ void Engine::syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, L
     counters_.drop(DropReason::TcpBacklogFull);
     return;
   }
+  const FastOpenAnswer fast_open = judge_fast_open(tuple, syn, owner);
+  if (fast_open.is_accepted) {
+    open_fast(tuple, syn, id, fast_open);
+    return;
+  }
   if (config_.syn_cookies == SynCookies::Always || !make_room_for_half_open(owner)) {
     answer_with_cookie(tuple, syn, id);
     return;
   }
-  create_half_open(record_of(tuple, syn, isn_.generate(tuple, now_), id));
+  create_half_open(record_of(tuple, syn, isn_.generate(tuple, now_), id), fast_open.reply);
 }
 
 tcp::SynReceivedRecord Engine::record_of(const tcp::FourTuple& tuple, const tcp::Segment& syn,
@@ -28,7 +33,8 @@ tcp::SynReceivedRecord Engine::record_of(const tcp::FourTuple& tuple, const tcp:
   return record;
 }
 
-HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record) {
+HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record,
+                                   const std::optional<wire::TcpFastOpenCookie>& fast_open_reply) {
   Listener& owner = *listener(record.listener);
   const auto key = half_open_.create(
       [&](void* storage, const auto& k) { new (storage) HalfOpen(k.index, record, now_); });
@@ -40,7 +46,10 @@ HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record) {
   demux_.insert(demux_.hash(record.tuple), {Kind::SynReceived, key.index});
   wheel_.arm(half_open.timer, now_ + record.timeout(*owner.config));
   trace_move(TcpState::Listen, TcpState::SynReceived);
-  send(record.tuple, half_open.record.syn_ack(*owner.config, environment_.link, now_));
+  wire::TcpHeader syn_ack = half_open.record.syn_ack(*owner.config, environment_.link, now_);
+  syn_ack.options.fast_open = fast_open_reply;
+  if (!syn_ack.options.fits()) syn_ack.options.fast_open.reset();
+  send(record.tuple, syn_ack);
   return half_open;
 }
 
@@ -97,18 +106,24 @@ bool Engine::may_establish(const Listener& owner) {
 }
 
 void Engine::open_passive(const tcp::SynReceivedRecord& record, tcp::Segment& seg) {
-  Listener& owner = *listener(record.listener);
-  HostedConnection* const connection = create_connection(record.tuple, owner.config);
-  connection->held_events = std::make_unique<std::vector<Event>>();
-  connection->tcp.open_passive(record.promote(*owner.config), now_);
-  owner.accept_queue.push_back(connection->tcp.id());
+  HostedConnection& connection = create_accepted(record.tuple, record.listener);
+  connection.tcp.open_passive(record.promote(connection.tcp.config()), now_);
+  connection.tcp.segment_arrives(seg, now_);
+  settle(connection);
+}
+
+HostedConnection& Engine::create_accepted(const tcp::FourTuple& tuple, ListenerId id) {
+  Listener& owner = *listener(id);
+  HostedConnection& connection = *create_connection(tuple, owner.config);
+  connection.held_events = std::make_unique<std::vector<Event>>();
+  connection.tcp.begin_with(destinations_.find(tuple.remote.address, now_));
+  owner.accept_queue.push_back(connection.tcp.id());
   ++counters_.tcp_passive_opens;
   if (!owner.is_incoming_reported) {
     owner.is_incoming_reported = true;
-    events_.push_back({EventKind::Incoming, {}, record.listener, {}});
+    events_.push_back({EventKind::Incoming, {}, id, {}});
   }
-  connection->tcp.segment_arrives(seg, now_);
-  settle(*connection);
+  return connection;
 }
 
 // --- Too many half-open connections --------------------------------------------------------------

@@ -12,6 +12,7 @@
 #include "runnel/stack.h"
 #include "stack/base/intrusive_list.h"
 #include "stack/tcp/connection.h"
+#include "stack/tcp/fast_open.h"
 #include "stack/tcp/listener.h"
 #include "stack/tcp/time_wait.h"
 #include "stack/timer/timing_wheel.h"
@@ -49,6 +50,8 @@ struct HostedConnection {
   // Found by its tuple. Not when TIME-WAIT's record has taken over or nothing is left but octets
   // that the application has not read.
   bool is_demuxed = true;
+  // Whose quota of Fast Opens it counts in, until the handshake is over.
+  ListenerId fast_open_listener;
   // Events before accept(), which the application could not make sense of yet; null after it.
   std::unique_ptr<std::vector<Event>> held_events;
 };
@@ -101,6 +104,7 @@ struct Listener {
   std::optional<Instant> cookie_sent_at;  // the last one
   std::deque<ConnectionId> accept_queue;
   bool is_incoming_reported = false;  // an Incoming event waits to be fetched
+  tcp::FastOpenQuota fast_opens;
 
   // More than nine tenths of the backlog are half-open: most of them will hardly be completed.
   [[nodiscard]] bool is_under_pressure() const noexcept {

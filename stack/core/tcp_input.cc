@@ -175,7 +175,8 @@ void Engine::reopen_time_wait(std::uint32_t index, const tcp::Segment& syn) {
   // RFC 9293 section 3.6.1, MAY-2: the new connection begins behind the old one.
   wire::SeqNum iss = isn_.generate(old.tuple, now_);
   if (iss <= old.snd_nxt) iss = old.snd_nxt + 1;
-  HalfOpen& half_open = create_half_open(record_of(old.tuple, syn, iss, id));
+  HalfOpen& half_open =
+      create_half_open(record_of(old.tuple, syn, iss, id), offer_fast_open(old.tuple, syn, owner));
   half_open.suspended = std::make_unique<SuspendedTimeWait>(SuspendedTimeWait{old, until});
 }
 

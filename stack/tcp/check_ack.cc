@@ -49,6 +49,7 @@ Connection::Verdict Connection::check_ack_syn_received(const Segment& seg, Insta
     return Verdict::Discard;
   }
   is_handshake_pending_ = false;
+  take_back_syn_data(seg.ack);
   enter_established(now);
   // SND.WND <- SEG.WND, from here on with its scale
   snd_.wnd = std::uint32_t{seg.window} << snd_.scale;

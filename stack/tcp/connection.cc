@@ -35,6 +35,11 @@ void Connection::set_state(State to, Instant now) {
 
 void Connection::enter_closed(std::error_code error, Instant now) {
   if (state_ == State::Closed) return;
+  // Not after a RST, which anybody might have sent, nor a timeout: then something is odd.
+  is_path_report_due_ = !error && is_syn_acked_ && config_->share_measurements;
+  if (state_ == State::SynSent && error && error != Errc::connection_refused) {
+    fast_open_.unanswered();
+  }
   set_state(State::Closed, now);
   timers_.cancel_all();
   send_queue_.clear();
@@ -47,6 +52,7 @@ void Connection::enter_closed(std::error_code error, Instant now) {
 }
 
 void Connection::enter_time_wait(Instant now) {
+  is_path_report_due_ = config_->share_measurements;
   set_state(State::TimeWait, now);
   timers_.cancel_all();  // the record that takes over has its own
   report(EventKind::Closed);

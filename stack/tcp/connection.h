@@ -20,8 +20,10 @@
 #include "stack/buffer/slice_queue.h"
 #include "stack/tcp/congestion/any_congestion_control.h"
 #include "stack/tcp/environment.h"
+#include "stack/tcp/fast_open.h"
 #include "stack/tcp/handshake.h"
 #include "stack/tcp/loss/loss_recovery.h"
+#include "stack/tcp/path_estimate.h"
 #include "stack/tcp/receive_buffer.h"
 #include "stack/tcp/rtt_estimator.h"
 #include "stack/tcp/sack_reporter.h"
@@ -89,8 +91,14 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   // --- Opening, once, before anything else -----------------------------------------------------
+  // What is known of the path; before the opening itself.
+  void begin_with(const PathEstimate& known);
   void open_active(SeqNum iss, Instant now, std::uint32_t timestamp_offset = 0);
   void open_passive(const PassiveOpen& open, Instant now);
+  // Fast Open (RFC 7413): the peer's SYN, with text perhaps, came with a valid cookie. The SYN-ACK
+  // is this connection's to send, with `reply` as its option.
+  void open_fast(const PassiveOpen& open, Segment& syn,
+                 const std::optional<wire::TcpFastOpenCookie>& reply, Instant now);
 
   // --- The application's calls; see <runnel/stack.h> ------------------------------------------
   [[nodiscard]] Result<std::size_t> write(Bytes data, Instant now);
@@ -128,6 +136,14 @@ class Connection {
   [[nodiscard]] const SendSequence& snd() const noexcept { return snd_; }
   [[nodiscard]] const ReceiveSequence& rcv() const noexcept { return rcv_; }
   [[nodiscard]] const Timestamps& timestamps() const noexcept { return timestamps_; }
+  // What the connection has learned about the path since the last time, for those that come after
+  // it (RFC 9040): when it ends well, and about Fast Open already at the end of the handshake.
+  [[nodiscard]] bool has_path_report() const noexcept {
+    return is_path_report_due_ || fast_open_.has_lesson();
+  }
+  [[nodiscard]] PathEstimate take_path_report() noexcept;
+  [[nodiscard]] bool is_syn_acked() const noexcept { return is_syn_acked_; }
+  [[nodiscard]] bool was_reset() const noexcept { return error_ == Errc::connection_reset; }
   // The application has called close() or abort().
   [[nodiscard]] bool is_given_up() const noexcept { return is_given_up_; }
   // Something that arrived is to be acknowledged by the next segment.
@@ -168,6 +184,16 @@ class Connection {
   // The SYN was acknowledged: data may flow.
   void enter_established(Instant now);
   [[nodiscard]] bool transmit_handshake(TxFrame& frame, Instant now);
+
+  // --- path_estimate.cc ------------------------------------------------------------------------
+  void begin_with_shared_ssthresh();
+
+  // --- syn_data.cc: Fast Open ------------------------------------------------------------------
+  // Adds the option to the first SYN or SYN-ACK; returns how many octets of data go with it.
+  [[nodiscard]] std::uint32_t add_fast_open(wire::TcpOptions& options) noexcept;
+  void syn_acknowledged(const Segment& seg);
+  void take_back_syn_data(SeqNum ack);
+  [[nodiscard]] bool give_up_fast_open(Instant now);
 
   // --- segment_arrives.cc: the steps of 3.10.7.4 -----------------------------------------------
   void segment_arrives_otherwise(Segment& seg, Instant now);
@@ -225,8 +251,9 @@ class Connection {
   void application_has_read(std::size_t octets, Instant now);
   // How much of the receive buffer is not filled with text in order.
   [[nodiscard]] std::size_t free_octets() const noexcept;
-  // The header's window field for a segment that leaves now; announces it.
+  // The header's window field for a segment that leaves now, and for a SYN; announces it.
   [[nodiscard]] std::uint16_t announce_window() noexcept;
+  [[nodiscard]] std::uint16_t announce_syn_window() noexcept;
 
   // --- output.cc -------------------------------------------------------------------------------
   [[nodiscard]] bool transmit_data(TxFrame& frame, Instant now);
@@ -285,7 +312,7 @@ class Connection {
     return is_fin_acked_ || (is_fin_queued_ && data_end() < snd_.nxt);
   }
   [[nodiscard]] std::uint32_t in_flight() const noexcept {
-    return recovery_.in_flight(snd_.una, snd_.nxt);
+    return recovery_.in_flight(data_una(), snd_.nxt);
   }
   // Octets, and FIN, that wait for their first transmission.
   [[nodiscard]] std::uint32_t unsent() const noexcept {
@@ -294,7 +321,8 @@ class Connection {
   }
   [[nodiscard]] bool may_send_data() const noexcept {
     return state_ == State::Established || state_ == State::CloseWait ||
-           state_ == State::FinWait1 || state_ == State::Closing || state_ == State::LastAck;
+           state_ == State::FinWait1 || state_ == State::Closing || state_ == State::LastAck ||
+           (state_ == State::SynReceived && is_fast_open_);
   }
 
   Environment& environment_;
@@ -315,6 +343,8 @@ class Connection {
   bool is_active_open_ = false;
   bool is_sack_permitted_ = false;     // both SYNs said so
   bool is_handshake_pending_ = false;  // a SYN or SYN-ACK is to be (re)transmitted
+  bool is_syn_sent_ = false;           // SYN or SYN-ACK, at least once
+  bool is_fast_open_ = false;          // a passive open by Fast Open: data may flow in SYN-RECEIVED
   bool is_syn_acked_ = false;
   bool is_fin_queued_ = false;  // the application has ended its stream
   bool is_fin_acked_ = false;
@@ -350,6 +380,12 @@ class Connection {
 
   // When the SYN or SYN,ACK left; none once it was sent again (Karn's rule).
   std::optional<Instant> syn_sent_at_;
+
+  // Sharing with other connections to the host.
+  std::uint64_t shared_ssthresh_octets_ = 0;  // what this one began with; 0: nothing
+  bool is_path_report_due_ = false;
+  FastOpenClient fast_open_;
+  std::optional<wire::TcpFastOpenCookie> fast_open_reply_;  // for the first SYN-ACK
 
   RttEstimator rtt_;
   LossRecovery recovery_;

@@ -41,9 +41,8 @@ void Connection::segment_arrives_syn_sent(Segment& seg, Instant now) {
   }
   snd_.wl1 = seg.seq;
   snd_.wl2 = seg.ack;
-  snd_.una = seg.ack;
-  is_syn_acked_ = true;
   is_handshake_pending_ = false;
+  syn_acknowledged(seg);
   if (syn_sent_at_) rtt_.take_sample(now - *syn_sent_at_);
   enter_established(now);
   acknowledge_now();
@@ -75,6 +74,7 @@ void Connection::learn_from_syn(const Segment& seg, Instant now) {
   update_send_mss();
   congestion_ = AnyCongestionControl(
       smss_, initial_window_segments(config_->initial_window_segments, retransmissions_));
+  begin_with_shared_ssthresh();
 }
 
 void Connection::enter_established(Instant now) {
@@ -108,14 +108,17 @@ bool Connection::transmit_handshake(TxFrame& frame, Instant now) {
   }
   options.sack_permitted = flags.ack ? is_sack_permitted_ : config_->sack;
   if (!flags.ack && config_->timestamps) options.timestamps = timestamps_.option(false, now);
-  if (retransmissions_ == 0) {
+  std::uint32_t text_octets = 0;
+  if (!is_syn_sent_) {
+    is_syn_sent_ = true;
+    text_octets = add_fast_open(options);
     syn_sent_at_ = now;
   } else {
     syn_sent_at_.reset();
     ++segments_retransmitted_;
     ++environment_.counters.tcp_retrans_segs;
   }
-  (void)emit(frame, snd_.iss, flags, 0, options, now);
+  snd_.nxt = max(snd_.nxt, snd_.iss + emit(frame, snd_.iss, flags, text_octets, options, now));
   restart_recovery_timer(now);
   return true;
 }

@@ -18,6 +18,7 @@ bool Connection::poll_transmit(TxFrame& frame, Instant now) {
     case State::SynSent:
     case State::SynReceived:
       if (transmit_handshake(frame, now)) return true;
+      if (transmit_new(frame, now)) return true;  // Fast Open
       break;
     case State::Established:
     case State::FinWait1:
@@ -193,21 +194,23 @@ Connection::Permission Connection::new_data_permission() {
 
   std::uint32_t octets = std::min({data, usable, room, maximum_text_octets()});
   const bool takes_everything = octets == data;
-  const bool fin = is_fin_queued_ && takes_everything && usable > octets;
+  // A close in SYN-RECEIVED waits for ESTABLISHED (RFC 9293 section 3.10.4).
+  const bool fin =
+      is_fin_queued_ && takes_everything && usable > octets && state_ != State::SynReceived;
   if (fin || octets == 0) return {octets, fin};
 
   const std::uint32_t tail = octets % text_limit();
   if (tail == 0) return {octets, false};
   if (takes_everything) {
     // Nagle (RFC 9293 section 3.7.4): less than a segment waits while anything is unacknowledged.
-    if (nagle_ && snd_.una < snd_.nxt && !is_fin_queued_) octets -= tail;
+    if (nagle_ && data_una() < snd_.nxt && !is_fin_queued_) octets -= tail;
     return {octets, false};
   }
   // Something stays behind, so only whole segments leave (section 3.8.6.2.1) ...
   if (octets > tail) return {octets - tail, false};
   // ... unless the peer's window never was larger, or the override timer has run out.
   if (room <= octets) return {};
-  if (nagle_ && snd_.una < snd_.nxt) return {};
+  if (nagle_ && data_una() < snd_.nxt) return {};
   const bool is_half_the_largest_window = octets >= std::max(1U, snd_.max_wnd / 2);
   if (is_half_the_largest_window || override_sws_) return {octets, false};
   return {};
@@ -287,16 +290,17 @@ void Connection::add_options(wire::TcpOptions& options, wire::TcpFlags flags, In
 std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
                                std::uint32_t text_octets, wire::TcpOptions options, Instant now) {
   frame.clear();
-  const std::uint32_t limit = text_limit();
+  const SeqNum text_seq = flags.syn ? seq + 1 : seq;
+  const std::uint32_t limit = flags.syn ? kMaxUnscaledWindow : text_limit();
   add_options(options, flags, now);
   if (text_octets > 0) {
-    std::size_t got = send_queue_.gather(offset_of(seq), text_octets, frame);
+    std::size_t got = send_queue_.gather(offset_of(text_seq), text_octets, frame);
     assert(got > 0);
     if (got < text_octets) {          // a frame holds only so many slices
       flags.fin = flags.psh = false;  // these belong to the last octet
       if (got > limit && got % limit != 0) {
         frame.clear();
-        got = send_queue_.gather(offset_of(seq), got - got % limit, frame);
+        got = send_queue_.gather(offset_of(text_seq), got - got % limit, frame);
       }
     }
   }
@@ -305,7 +309,7 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
   header.flags = flags;
   header.options = options;
   if (flags.ack) header.ack = rcv_.nxt;
-  header.window = flags.syn ? syn_window(config_->receive_buffer_octets) : announce_window();
+  header.window = flags.syn ? announce_syn_window() : announce_window();
   write_tcp_header(frame, tuple_, header, environment_.link.checksum_offload);
   if (frame.payload_octets() > limit)
     frame.meta.gso_size_octets = static_cast<std::uint16_t>(limit);

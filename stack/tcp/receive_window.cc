@@ -63,6 +63,13 @@ std::uint16_t Connection::announce_window() noexcept {
   return static_cast<std::uint16_t>(field);
 }
 
+// Never scaled. Less than the whole buffer when data came with the peer's SYN.
+std::uint16_t Connection::announce_syn_window() noexcept {
+  const std::uint16_t window = syn_window(free_octets());
+  rcv_.edge = max(rcv_.edge, rcv_.nxt + window);
+  return window;
+}
+
 std::size_t Connection::free_octets() const noexcept {
   const std::size_t buffer = receive_buffer_.octets();
   return buffer - std::min(buffer, receive_queue_.size());

@@ -12,7 +12,17 @@ constexpr Duration kGranularity = std::chrono::microseconds(1);
 }  // namespace
 
 RttEstimator::RttEstimator(const TcpConfig& config) noexcept
-    : minimum_(config.rto_minimum), maximum_(config.rto_maximum), timeout_(config.rto_initial) {}
+    : minimum_(config.rto_minimum),
+      maximum_(config.rto_maximum),
+      initial_(config.rto_initial),
+      timeout_(config.rto_initial) {}
+
+void RttEstimator::begin_with(const RttEstimate& known) noexcept {
+  if (has_sample_) return;
+  const Duration measured = known.smoothed + std::max(kGranularity, 4 * known.variation);
+  initial_ = bounded(std::max(initial_, measured));
+  timeout_ = initial_;
+}
 
 void RttEstimator::take_sample(Duration rtt, std::uint32_t expected_samples) noexcept {
   rtt = std::max(rtt, Duration{1});
@@ -34,7 +44,7 @@ void RttEstimator::back_off() noexcept {
 }
 
 void RttEstimator::handshake_was_retransmitted() noexcept {
-  if (!has_sample_) timeout_ = bounded(std::chrono::seconds(3));
+  if (!has_sample_) timeout_ = bounded(std::max<Duration>(initial_, std::chrono::seconds(3)));
 }
 
 Duration RttEstimator::bounded(Duration timeout) const noexcept {

@@ -5,6 +5,7 @@
 
 #include "runnel/config.h"
 #include "runnel/time.h"
+#include "stack/tcp/path_estimate.h"
 
 namespace runnel::tcp {
 
@@ -17,6 +18,14 @@ class RttEstimator {
  public:
   explicit RttEstimator(const TcpConfig& config) noexcept;
 
+  // Begins with what earlier connections to this host have measured (RFC 9040). Only the timeout
+  // before the first sample follows from it; that sample then sets SRTT and RTTVAR as if nothing
+  // had been known (RFC 6298 (2.2)).
+  //
+  // It makes the timeout longer than the initial one if the path is that slow, never shorter: the
+  // 1 s of (2.1) stands, because the path may have changed, and a SYN that is sent again for
+  // nothing costs more than a lost one that is found late. Linux does no less.
+  void begin_with(const RttEstimate& known) noexcept;
   // With timestamps there are many samples in a round trip: `expected_samples` of them share the
   // weight of one, so that the history reaches back as far (RFC 7323 section 4.2, appendix G).
   void take_sample(Duration rtt, std::uint32_t expected_samples = 1) noexcept;
@@ -36,6 +45,7 @@ class RttEstimator {
 
   Duration minimum_;
   Duration maximum_;
+  Duration initial_;  // before the first sample
   Duration timeout_;
   Duration smoothed_{0};
   Duration variation_{0};

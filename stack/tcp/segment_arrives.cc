@@ -120,7 +120,7 @@ Connection::Verdict Connection::check_rst(const Segment& seg, Instant now) {
   switch (state_) {
     case State::SynReceived:
       ++environment_.counters.tcp_attempt_fails;
-      enter_closed(Errc::connection_refused, now);
+      enter_closed(is_active_open_ ? Errc::connection_refused : Errc::connection_reset, now);
       break;
     case State::Established:
     case State::FinWait1:
@@ -132,6 +132,7 @@ Connection::Verdict Connection::check_rst(const Segment& seg, Instant now) {
     case State::Closing:
     case State::LastAck:
       enter_closed({}, now);
+      is_path_report_due_ = false;
       break;
     case State::Closed:
     case State::Listen:
@@ -145,6 +146,11 @@ Connection::Verdict Connection::check_rst(const Segment& seg, Instant now) {
 // Fourth step: a SYN never resets, it is challenged, wherever it lies (RFC 5961 section 4.2).
 Connection::Verdict Connection::check_syn(const Segment& seg, Instant now) {
   if (!seg.had_syn) return Verdict::Continue;
+  // The peer repeats its SYN, with data that were not taken the first time.
+  if (!is_syn_acked_ && seg.header_seq == rcv_.irs && !seg.flags.ack) {
+    is_handshake_pending_ = true;
+    return Verdict::Discard;
+  }
   drop(DropReason::TcpSynChallenged);
   send_challenge_ack(now);
   return Verdict::Discard;

@@ -42,6 +42,7 @@ void Connection::retransmission_timeout(Instant now) {
   if (snd_.una == snd_.nxt) return;
   const bool is_handshake = !is_syn_acked_;
   if (give_up_if_unanswered(is_handshake ? config_->r2_syn : config_->r2, now)) return;
+  if (is_handshake && give_up_fast_open(now)) return;
 
   ++timeouts_count_;
   ++environment_.counters.tcp_retransmission_timeouts;
@@ -52,6 +53,7 @@ void Connection::retransmission_timeout(Instant now) {
   rtt_.back_off();  // (5.5)
   if (is_handshake) {
     is_handshake_pending_ = true;
+    fast_open_.syn_timed_out();
     return;
   }
   // Another timeout of the same octets is no new sign of congestion (RFC 5681 section 3.1).

@@ -43,6 +43,7 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
   congestion_ = AnyCongestionControl(
       smss_,
       initial_window_segments(config_->initial_window_segments, open.syn_ack_retransmissions));
+  begin_with_shared_ssthresh();
   recovery_ = LossRecovery(open.iss);
   recovery_.allow_undo(config_->undo_spurious_recovery);
   if (open.syn_ack_sent_at) {

@@ -1,4 +1,4 @@
-// The Internet checksum, RFC 1071, and updating it in place, RFC 1624.
+// The Internet checksum, RFC 791 section 3.1, and updating it in place, RFC 1624.
 #pragma once
 
 #include <cstddef>

@@ -8,13 +8,6 @@ namespace {
 
 class RetransmissionTimer : public TcpTester {
  protected:
-  // What RFC 6298 itself says, instead of Linux's minimum.
-  static TcpConfig rfc_profile() {
-    TcpConfig config;
-    config.rto_minimum = 1s;
-    return config;
-  }
-
   // An active open whose SYN-ACK arrives after `rtt`.
   void establish_with_rtt(Duration rtt) {
     connect();

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "stack/wire/format.h"
+#include "stack/wire/ipv4.h"
 #include "tests/support/oracle.h"
 #include "tests/support/packet_check.h"
 
@@ -127,6 +128,10 @@ void HostPair::send(const TxFrame& frame, Direction direction) {
   std::vector<std::uint8_t> octets(frame.size());
   frame.copy_to(octets);
   check(octets, frame.meta);
+  const Host& sender = direction == Direction::ToServer ? *client_ : *server_;
+  if (const auto ip = wire::Ipv4View::parse(octets); ip && ip->source() != sender.address) {
+    ADD_FAILURE() << "not from the host's own address: " << wire::format_packet(octets);
+  }
   record(octets, direction);
 
   PacketMeta meta;

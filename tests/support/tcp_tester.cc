@@ -16,6 +16,13 @@ constexpr std::uint64_t kSeed = 20;
 constexpr int kMostStepsAtOneInstant = 100'000;
 const IpPrefix kLocalPrefix{IpAddress(192, 0, 2, 2), 24};
 
+// Whether a stack says that an address is its own: it can be listened to.
+bool is_address_of(Stack& stack, const IpAddress& address) {
+  const auto listener = stack.listen({address, 1});
+  if (listener) static_cast<void>(stack.close_listener(*listener));
+  return listener || listener.error() == Errc::address_in_use;
+}
+
 }  // namespace
 
 const Endpoint TcpTester::kLocal{IpAddress(192, 0, 2, 2), TcpTester::kPort};
@@ -203,7 +210,12 @@ void TcpTester::collect(const TxFrame& frame) {
     ADD_FAILURE() << *fault << ": " << wire::format_packet(octets);
   }
   expect_same_meaning_in_libtins(octets, frame.meta.checksum);
-  if (const auto ip = wire::Ipv4View::parse(octets); ip && ip->protocol() == wire::kProtocolIcmp) {
+  const auto ip = wire::Ipv4View::parse(octets);
+  // RFC 1122 section 3.2.1.3: of every packet that any test ever sees.
+  if (ip && ip->source() != kLocal.address && !is_address_of(*stack_, ip->source())) {
+    ADD_FAILURE() << "from an address that is not ours: " << wire::format_packet(octets);
+  }
+  if (ip && ip->protocol() == wire::kProtocolIcmp) {
     SentIcmp message{ip->source(), ip->destination(), 0, 0, {}, octets};
     message.message.assign(ip->payload().begin(), ip->payload().end());
     if (message.message.size() >= 2 && ip->fragment_offset_octets() == 0) {

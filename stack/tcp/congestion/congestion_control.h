@@ -26,7 +26,7 @@ struct LossEvent {
   std::uint64_t in_flight_before_octets = 0;  // FlightSize of RFC 5681
 };
 
-// A congestion controller: six calls, everything in octets.
+// A congestion controller: a few calls, everything in octets.
 //
 // Detection owns which octets are lost, this owns how many may fly; output takes the smaller of
 // this window and the peer's.
@@ -34,6 +34,9 @@ class CongestionControl {
  public:
   virtual ~CongestionControl() = default;
 
+  // Slow start ends at `octets`: what earlier connections to the host have found (RFC 9040). Called
+  // before anything is sent, if at all.
+  virtual void begin_with_ssthresh(std::uint64_t octets) = 0;
   virtual void on_transmit(Instant now, std::uint64_t octets, std::uint64_t in_flight_octets) = 0;
   virtual void on_ack(const AckEvent& event) = 0;
   virtual void on_loss(const LossEvent& event) = 0;

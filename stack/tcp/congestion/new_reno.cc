@@ -13,6 +13,10 @@ NewReno::NewReno(std::uint32_t smss_octets, std::uint8_t initial_window_segments
                                   std::uint64_t{initial_window_segments} * 1460))),
       cwnd_(initial_window_) {}
 
+void NewReno::begin_with_ssthresh(std::uint64_t octets) {
+  ssthresh_ = std::max(octets, 2 * smss_);
+}
+
 void NewReno::on_transmit(Instant, std::uint64_t, std::uint64_t) {}
 
 void NewReno::on_ack(const AckEvent& event) {

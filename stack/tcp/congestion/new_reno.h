@@ -15,6 +15,7 @@ class NewReno final : public CongestionControl {
  public:
   NewReno(std::uint32_t smss_octets, std::uint8_t initial_window_segments) noexcept;
 
+  void begin_with_ssthresh(std::uint64_t octets) override;
   void on_transmit(Instant now, std::uint64_t octets, std::uint64_t in_flight_octets) override;
   void on_ack(const AckEvent& event) override;
   void on_loss(const LossEvent& event) override;

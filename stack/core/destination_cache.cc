@@ -1,0 +1,65 @@
+#include "stack/core/destination_cache.h"
+
+namespace runnel::core {
+
+DestinationCache::DestinationCache(std::size_t maximum_entries, Duration age, Random& random)
+    : maximum_entries_(maximum_entries),
+      age_(age),
+      by_peer_(0, KeyedHash{base::SipHashKey::draw(random)}) {}
+
+tcp::PathEstimate DestinationCache::find(const IpAddress& peer, Instant now) {
+  const auto found = by_peer_.find(peer);
+  if (found == by_peer_.end()) return {};
+  entries_.splice(entries_.begin(), entries_, found->second);
+  const Entry& entry = *found->second;
+  tcp::PathEstimate known;
+  known.rtt = fresh(entry.rtt, now);
+  known.ssthresh_octets = fresh(entry.ssthresh_octets, now);
+  known.path_mtu_octets = fresh(entry.path_mtu_octets, now);
+  known.peer_mss_octets = fresh(entry.peer_mss_octets, now);
+  known.fast_open_cookie = fresh(entry.fast_open_cookie, now);
+  known.fast_open_works = fresh(entry.fast_open_works, now);
+  return known;
+}
+
+void DestinationCache::merge(const IpAddress& peer, const tcp::PathEstimate& learned, Instant now) {
+  if (maximum_entries_ == 0 || learned == tcp::PathEstimate{}) return;
+  Entry& entry = touch(peer);
+  if (learned.rtt) {
+    tcp::RttEstimate rtt = *learned.rtt;
+    if (const auto known = fresh(entry.rtt, now)) {
+      rtt.smoothed = known->smoothed / 2 + rtt.smoothed / 2;
+      rtt.variation = known->variation / 2 + rtt.variation / 2;
+    }
+    entry.rtt = {rtt, now};
+  }
+  if (learned.ssthresh_octets) {
+    std::uint64_t ssthresh = *learned.ssthresh_octets;
+    if (const auto known = fresh(entry.ssthresh_octets, now)) ssthresh = *known / 2 + ssthresh / 2;
+    entry.ssthresh_octets = {ssthresh, now};
+  }
+  replace(entry.path_mtu_octets, learned.path_mtu_octets, now);
+  replace(entry.peer_mss_octets, learned.peer_mss_octets, now);
+  replace(entry.fast_open_cookie, learned.fast_open_cookie, now);
+  replace(entry.fast_open_works, learned.fast_open_works, now);
+}
+
+DestinationCache::Entry& DestinationCache::touch(const IpAddress& peer) {
+  if (const auto found = by_peer_.find(peer); found != by_peer_.end()) {
+    entries_.splice(entries_.begin(), entries_, found->second);
+    return entries_.front();
+  }
+  if (by_peer_.size() >= maximum_entries_) {
+    by_peer_.erase(entries_.back().peer);
+    entries_.pop_back();
+  }
+  entries_.emplace_front().peer = peer;
+  by_peer_.emplace(peer, entries_.begin());
+  return entries_.front();
+}
+
+std::size_t DestinationCache::KeyedHash::operator()(const IpAddress& address) const noexcept {
+  return static_cast<std::size_t>(base::siphash_1_3(key, address.octets()));
+}
+
+}  // namespace runnel::core
