@@ -9,6 +9,8 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/support/segment.h"
 
@@ -90,6 +92,37 @@ MATCHER_P(HasPayloadOctets, count, "carries " + ::testing::PrintToString(count) 
 MATCHER_P(HasMss, value, "has an MSS option of " + ::testing::PrintToString(value)) {
   (void)result_listener;
   return arg && arg->options.maximum_segment_size == static_cast<std::uint16_t>(value);
+}
+
+MATCHER(HasSackPermitted, "has the SACK-permitted option") {
+  (void)result_listener;
+  return arg && arg->options.sack_permitted;
+}
+MATCHER(HasTimestampsOption, "has the Timestamps option") {
+  (void)result_listener;
+  return arg && arg->options.timestamps.has_value();
+}
+MATCHER_P(HasTsVal, value, "has TSval " + ::testing::PrintToString(value)) {
+  (void)result_listener;
+  return arg && arg->options.timestamps &&
+         arg->options.timestamps->value == static_cast<std::uint32_t>(value);
+}
+MATCHER_P(HasTsEcr, value, "has TSecr " + ::testing::PrintToString(value)) {
+  (void)result_listener;
+  return arg && arg->options.timestamps &&
+         arg->options.timestamps->echo_reply == static_cast<std::uint32_t>(value);
+}
+// The blocks of the SACK option in their order, as pairs of left and right edge; none: no option.
+using SackEdges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+MATCHER_P(HasSack, blocks, "has the SACK blocks " + ::testing::PrintToString(blocks)) {
+  (void)result_listener;
+  if (!arg) return false;
+  SackEdges edges;
+  for (std::size_t i = 0; i < arg->options.sack.count; ++i) {
+    const wire::SackBlock& block = arg->options.sack.blocks[i];
+    edges.emplace_back(block.left.value(), block.right.value());
+  }
+  return edges == SackEdges(blocks);
 }
 
 }  // namespace runnel::test

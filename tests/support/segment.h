@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runnel/endpoint.h"
@@ -103,6 +104,12 @@ class SegmentBuilder {
     header_.options.timestamps = {value, echo_reply};
     return *this;
   }
+  // Also where the tester's peer would put them in by itself.
+  SegmentBuilder& no_timestamps() {
+    header_.options.timestamps.reset();
+    leaves_timestamps_out_ = true;
+    return *this;
+  }
   SegmentBuilder& options(const wire::TcpOptions& value) {
     header_.options = value;
     return *this;
@@ -143,6 +150,14 @@ class SegmentBuilder {
     return *this;
   }
 
+  // What the tester needs to know to put the peer's timestamps in.
+  [[nodiscard]] const Endpoint& source() const noexcept { return from_; }
+  [[nodiscard]] const Endpoint& destination() const noexcept { return to_; }
+  [[nodiscard]] const wire::TcpHeader& header() const noexcept { return header_; }
+  [[nodiscard]] bool may_be_given_timestamps() const noexcept {
+    return !header_.options.timestamps && !raw_options_ && !leaves_timestamps_out_;
+  }
+
   // The whole IPv4 packet.
   [[nodiscard]] std::vector<std::uint8_t> build() const;
 
@@ -157,6 +172,7 @@ class SegmentBuilder {
   std::uint8_t reserved_ = 0;
   std::uint8_t ttl_ = 64;
   bool corrupts_checksum_ = false;
+  bool leaves_timestamps_out_ = false;
 };
 
 // A segment that the stack under test has sent.

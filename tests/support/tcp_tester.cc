@@ -8,11 +8,12 @@
 #include "tests/support/fixed_buffers.h"
 #include "tests/support/oracle.h"
 #include "tests/support/packet_check.h"
+#include "tests/support/test_defaults.h"
 
 namespace runnel::test {
 namespace {
 
-constexpr std::uint64_t kSeed = 20;
+constexpr std::uint64_t kSeed = kTesterSeed;
 constexpr int kMostStepsAtOneInstant = 100'000;
 const IpPrefix kLocalPrefix{IpAddress(192, 0, 2, 2), 24};
 
@@ -55,6 +56,8 @@ std::string_view name_of_event(EventKind kind) noexcept {
 }
 
 TcpTester::TcpTester() {
+  if (has_isn_near_wrap()) peer_iss = kIsnNearWrap;
+  peer_timestamps = timestamps_by_default() == TimestampsByDefault::On;
   rebuild(Config{});
 }
 
@@ -65,18 +68,22 @@ void TcpTester::TearDown() {
   std::fputs(text.c_str(), stderr);
 }
 
-void TcpTester::rebuild(const Config& config, Instant start) {
+void TcpTester::rebuild(const Config& config, std::optional<Instant> start) {
   stack_.reset();
   config_ = config;
+  if (timestamps_by_default() == TimestampsByDefault::Off && !peer_timestamps) {
+    config_.tcp.timestamps = false;
+  }
   if (!keep_defaults) fix_buffers(config_.tcp);
   random_ = std::make_unique<SeededRandom>(kSeed);
   states_ = std::make_unique<StateRecorder>();
   stack_ = std::make_unique<Stack>(config_, *random_, states_.get());
-  now_ = start;
+  now_ = start ? *start : has_isn_near_wrap() ? start_for_isn_near_wrap() : Instant{1s};
   listener_ = {};
   id_ = {};
   last_sent_.reset();
   our_wscale_.reset();
+  echo_ = {};
   sent_.clear();
   icmp_.clear();
   events_.clear();
@@ -87,11 +94,18 @@ void TcpTester::rebuild(const Config& config, Instant start) {
 }
 
 void TcpTester::rebuild_for_iss(std::uint32_t iss, const Config& config) {
-  rebuild(config);
+  rebuild(config, Instant{1s});
   listen();
   send(peer_syn());
   const std::uint32_t steps = iss - iss_;
   rebuild(config, Instant{1s} + steps * 4us);
+}
+
+void TcpTester::agree_on_timestamps() {
+  peer_timestamps = true;
+  Config config = config_;
+  config.tcp.timestamps = true;
+  rebuild(config, now_);
 }
 
 SegmentBuilder TcpTester::segment() const {
@@ -110,7 +124,7 @@ SegmentBuilder TcpTester::peer_syn() const {
 void TcpTester::send_batch(const std::vector<SegmentBuilder>& segments) {
   stack_->advance(now_);
   for (const SegmentBuilder& segment : segments) {
-    const std::vector<std::uint8_t> octets = segment.build();
+    const std::vector<std::uint8_t> octets = with_timestamps(segment).build();
     tell("<-", wire::format_packet(octets));
     stack_->receive(octets, now_);
   }
@@ -231,6 +245,7 @@ void TcpTester::collect(const TxFrame& frame) {
     return;
   }
   if (segment->to == kPeer && segment->from == kLocal && !segment->flags.rst) {
+    note_timestamps(*segment);
     if (segment->flags.syn) {
       iss_ = segment->seq;
       our_wscale_ = segment->options.window_scale;

@@ -52,9 +52,14 @@ struct SentIcmp {
 // Sequence numbers are written as offsets: our(n) and their(n) are the n-th octet of each side's
 // stream, so our(0) is ISS + 1 and their(0) is IRS + 1.
 //
-// The peer offers an MSS of 1460 and no window scale, unless a test changes `peer_mss`,
-// `peer_wscale`, `peer_window` before it opens a connection. A failing test prints the whole story:
-// every segment in and out, every call and every event, with its time.
+// The peer offers an MSS of 1460, no window scale, no SACK and no timestamps, unless a test changes
+// `peer_mss`, `peer_wscale`, `peer_window`, `peer_sack`, `peer_timestamps` before it opens a
+// connection. A failing test prints the whole story: every segment in and out, every call and every
+// event, with its time.
+//
+// The whole program can be run with other defaults, for tests that do not ask for their own:
+//    RUNNEL_TEST_ISN_NEAR_WRAP=1     both initial sequence numbers are 0xFFFFFFF0
+//    RUNNEL_TEST_TIMESTAMPS=on|off   the peer has timestamps too; or the stack has none either
 class TcpTester : public ::testing::Test {
  protected:
   static constexpr std::uint16_t kPort = 7;
@@ -65,10 +70,10 @@ class TcpTester : public ::testing::Test {
   TcpTester();
   void TearDown() override;
 
-  // Begins again with a new stack, at time `start`. REQUIRES: before anything else happens.
+  // Begins again with a new stack, at time `start` (1 s). REQUIRES: before anything else happens.
   // Where `config` has the product's defaults for buffers, they are fixed at 1 MiB instead, so that
   // windows are plain numbers; see `keep_defaults`.
-  void rebuild(const Config& config, Instant start = Instant{1s});
+  void rebuild(const Config& config, std::optional<Instant> start = std::nullopt);
   void rebuild(const TcpConfig& tcp) {
     Config c;
     c.tcp = tcp;
@@ -78,6 +83,10 @@ class TcpTester : public ::testing::Test {
   // section 3.4.1: one step each 4 microseconds).
   void rebuild_for_iss(std::uint32_t iss, const Config& config = {});
 
+  // Has stack and peer agree on timestamps, whatever the program's defaults are.
+  // REQUIRES: before anything else happens; rebuild() may follow.
+  void agree_on_timestamps();
+
   // --- The peer ---
   [[nodiscard]] SegmentBuilder segment() const;  // peer to stack, window peer_window
   // A segment in the middle of the connection: SEQ their(n), ACK our(m).
@@ -86,6 +95,12 @@ class TcpTester : public ::testing::Test {
     return segment().seq(their(their_offset)).ack(our(our_offset));
   }
   void send(const SegmentBuilder& segment) { send_batch({segment}); }
+  // The peer's clock for timestamps, one tick a millisecond.
+  [[nodiscard]] std::uint32_t peer_tsval() const noexcept;
+  // ... and the stack's, as the last segment of the connection showed it.
+  [[nodiscard]] std::uint32_t last_tsval() const noexcept {
+    return last_sent_ && last_sent_->options.timestamps ? last_sent_->options.timestamps->value : 0;
+  }
   // All of them before the stack may answer.
   void send_batch(const std::vector<SegmentBuilder>& segments);
   void send_packet(const std::vector<std::uint8_t>& octets, const PacketMeta& meta = {});
@@ -173,11 +188,28 @@ class TcpTester : public ::testing::Test {
   bool peer_sack = false;  // SACK permitted
   // TSval of the SYN; later segments carry timestamps only if a test says so.
   std::optional<std::uint32_t> peer_timestamp;
+  // With timestamps that both agree upon, every segment of the peer carries them unless it says
+  // otherwise: its clock, and the echo that RFC 7323 section 4.3 asks for.
+  bool peer_timestamps = false;
 
   // rebuild() takes the configuration as it is.
   bool keep_defaults = false;
 
  private:
+  // The peer's part of the Timestamps option: what it would echo.
+  struct PeerEcho {
+    struct Received {
+      std::uint32_t begin;
+      std::uint32_t end;
+      std::uint32_t value;
+    };
+    std::vector<Received> text;
+    std::uint32_t recent = 0;
+    std::uint32_t last_ack_sent = 0;
+    bool is_agreed = false;
+  };
+  [[nodiscard]] SegmentBuilder with_timestamps(SegmentBuilder segment);
+  void note_timestamps(const SentSegment& segment);
   void collect(const TxFrame& frame);
   void tell(std::string_view direction, std::string_view what);
   [[nodiscard]] SegmentBuilder peer_syn() const;
@@ -191,6 +223,7 @@ class TcpTester : public ::testing::Test {
   ConnectionId id_;
   std::uint32_t iss_ = 0;
   std::optional<SentSegment> last_sent_;
+  PeerEcho echo_;
   std::optional<std::uint8_t> our_wscale_;
   std::deque<SentSegment> sent_;
   std::deque<SentIcmp> icmp_;

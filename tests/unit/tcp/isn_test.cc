@@ -100,6 +100,18 @@ TEST(Isn, TheNumbersOfOneTupleSayNothingOfItsNeighbours) {
   EXPECT_LT(chi_square, 44.3);
 }
 
+TEST(TimestampOffsets, AreTheTuplesOwnAndNotTheClocks) {
+  SeededRandom random(1);
+  SeededRandom other_random(2);
+  const TimestampOffsets offsets(random);
+  const FourTuple tuple{{IpAddress{192, 0, 2, 2}, 80}, {IpAddress{192, 0, 2, 1}, 50000}};
+  FourTuple neighbour = tuple;
+  ++neighbour.remote.port;
+  EXPECT_EQ(offsets.offset_for(tuple), offsets.offset_for(tuple));
+  EXPECT_NE(offsets.offset_for(tuple), offsets.offset_for(neighbour));
+  EXPECT_NE(offsets.offset_for(tuple), TimestampOffsets(other_random).offset_for(tuple));
+}
+
 TEST(TupleOctets, AreTwelveForIpv4InNetworkOrder) {
   const FourTuple tuple{{IpAddress{1, 2, 3, 4}, 0x1234}, {IpAddress{5, 6, 7, 8}, 0x5678}};
   const TupleOctets octets = octets_of(tuple);

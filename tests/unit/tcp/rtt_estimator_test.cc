@@ -49,6 +49,15 @@ TEST(RttEstimator, LaterSamplesMoveTheVariationByAQuarterAndThenTheMeanByAnEight
   EXPECT_EQ(rtt.timeout(), 310937500ns);
 }
 
+TEST(RttEstimator, ManySamplesOfARoundTripShareTheWeightOfOne) {
+  RttEstimator rtt{unbounded()};  // RFC 7323 appendix G: alpha / 4, beta / 4
+  rtt.take_sample(100ms, 4);
+  EXPECT_EQ(rtt.smoothed(), 100ms) << "the first one counts in full";
+  rtt.take_sample(260ms, 4);
+  EXPECT_EQ(rtt.smoothed(), 105ms);
+  EXPECT_EQ(rtt.variation(), 50ms + 110ms / 16);
+}
+
 TEST(RttEstimator, TheMinimumIsAFloorForTheTimeoutAlone) {
   TcpConfig config = unbounded();
   config.rto_minimum = 300ms;  // (2.4)
