@@ -55,7 +55,7 @@ TEST(RttEstimator, ManySamplesOfARoundTripShareTheWeightOfOne) {
   EXPECT_EQ(rtt.smoothed(), 100ms) << "the first one counts in full";
   rtt.take_sample(260ms, 4);
   EXPECT_EQ(rtt.smoothed(), 105ms);
-  EXPECT_EQ(rtt.variation(), 50ms + 110ms / 16);
+  EXPECT_EQ(rtt.variation(), 50ms + 110'000us / 16);
 }
 
 TEST(RttEstimator, TheMinimumIsAFloorForTheTimeoutAlone) {
