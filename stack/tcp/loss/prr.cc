@@ -29,7 +29,8 @@ void ProportionalRateReduction::on_ack(std::int64_t delivered_octets,
     if (is_safe) send += smss_octets;
     send = std::min(send, ssthresh_ - in_flight_octets);
   }
-  if (out_ == 0 && send == 0) send = smss_octets;  // the first retransmission never waits
+  // The first retransmission never waits, not for a part of a segment either.
+  if (out_ == 0) send = std::max<std::uint64_t>(send, smss_octets);
   cwnd_ = in_flight_octets + send;
 }
 
