@@ -12,6 +12,8 @@ using Cookies = tcp::SynCookieGenerator;
 
 class SynFlood : public TcpTester {
  protected:
+  SynFlood() { ignore_timestamps_default(); }
+
   void begin(SynCookies mode, std::size_t backlog, Config config = {},
              Instant start = Instant{1s}) {
     config.syn_cookies = mode;

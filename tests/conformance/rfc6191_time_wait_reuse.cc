@@ -6,6 +6,8 @@ namespace {
 
 class TimeWaitReuse : public TcpTester {
  protected:
+  TimeWaitReuse() { ignore_timestamps_default(); }
+
   static constexpr std::uint32_t kLastValue = 0xffffff00;  // the peer's last TSval
 
   // Leads a connection through its life with timestamps, or without, into TIME-WAIT.

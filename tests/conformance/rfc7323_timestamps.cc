@@ -91,6 +91,7 @@ TEST_F(Timestamps, R_7323_3_2_TSALWAYS_EverySegmentHasThem) {
     const auto take = [&] {
       for (SentSegment& sent : all_sent()) all.push_back(std::move(sent));
     };
+    EXPECT_TRUE(stack().set_nagle(id(), false));
     EXPECT_TRUE(write_octets(10'000));  // lost
     advance(2s);
     send(ack_segment(0, 10'000).payload("abc"));
@@ -354,6 +355,7 @@ TEST_F(Timestamps, R_7323_PAWS_24D_AfterTwentyFourDaysAnythingIsNew) {
 // --- Our clock ---
 
 TEST_F(Timestamps, R_7323_5_4_CLOCK_OneTickAMillisecondAndWrapsCleanly) {
+  rebuild(Config{}, Instant{1s});
   establish(Opening::Passive);
   const std::uint32_t ticks_to_wrap = 0 - last_tsval() - 2;
   const Instant almost = now() + ticks_to_wrap * 1ms;

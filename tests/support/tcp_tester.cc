@@ -71,10 +71,8 @@ void TcpTester::TearDown() {
 void TcpTester::rebuild(const Config& config, std::optional<Instant> start) {
   stack_.reset();
   config_ = config;
-  if (timestamps_by_default() == TimestampsByDefault::Off && !peer_timestamps) {
-    config_.tcp.timestamps = false;
-  }
   if (!keep_defaults) fix_buffers(config_.tcp);
+  apply_timestamps_default();
   random_ = std::make_unique<SeededRandom>(kSeed);
   states_ = std::make_unique<StateRecorder>();
   stack_ = std::make_unique<Stack>(config_, *random_, states_.get());
@@ -101,20 +99,15 @@ void TcpTester::rebuild_for_iss(std::uint32_t iss, const Config& config) {
   rebuild(config, Instant{1s} + steps * 4us);
 }
 
-void TcpTester::agree_on_timestamps() {
-  peer_timestamps = true;
-  Config config = config_;
-  config.tcp.timestamps = true;
-  rebuild(config, now_);
-}
-
 SegmentBuilder TcpTester::segment() const {
   return SegmentBuilder(kPeer, kLocal).window(peer_window);
 }
 
 SegmentBuilder TcpTester::peer_syn() const {
   SegmentBuilder syn = segment().syn().seq(peer_iss);
-  if (peer_mss) syn.mss(*peer_mss);
+  if (peer_mss) {
+    syn.mss(static_cast<std::uint16_t>(*peer_mss + (makes_up_for_timestamps() ? 12 : 0)));
+  }
   if (peer_wscale) syn.wscale(*peer_wscale);
   if (peer_sack) syn.sack_permitted();
   if (peer_timestamp) syn.timestamps(*peer_timestamp, 0);

@@ -59,7 +59,9 @@ struct SentIcmp {
 //
 // The whole program can be run with other defaults, for tests that do not ask for their own:
 //    RUNNEL_TEST_ISN_NEAR_WRAP=1     both initial sequence numbers are 0xFFFFFFF0
-//    RUNNEL_TEST_TIMESTAMPS=on|off   the peer has timestamps too; or the stack has none either
+//    RUNNEL_TEST_TIMESTAMPS=on|off   the peer has timestamps too; or the stack has none either.
+//                                    MTU and `peer_mss` are larger then by what the option takes,
+//                                    so that segments hold as much text as without it
 class TcpTester : public ::testing::Test {
  protected:
   static constexpr std::uint16_t kPort = 7;
@@ -83,9 +85,10 @@ class TcpTester : public ::testing::Test {
   // section 3.4.1: one step each 4 microseconds).
   void rebuild_for_iss(std::uint32_t iss, const Config& config = {});
 
-  // Has stack and peer agree on timestamps, whatever the program's defaults are.
-  // REQUIRES: before anything else happens; rebuild() may follow.
-  void agree_on_timestamps();
+  // Has stack and peer agree on timestamps, or leaves them to the test's own segments, whatever the
+  // program's defaults are. REQUIRES: before anything else happens; rebuild() may follow.
+  void agree_on_timestamps() { choose_timestamps(true); }
+  void ignore_timestamps_default() { choose_timestamps(false); }
 
   // --- The peer ---
   [[nodiscard]] SegmentBuilder segment() const;  // peer to stack, window peer_window
@@ -208,6 +211,10 @@ class TcpTester : public ::testing::Test {
     std::uint32_t last_ack_sent = 0;
     bool is_agreed = false;
   };
+  void choose_timestamps(bool peer);
+  void apply_timestamps_default();
+  // Whether every segment of text is shorter by the option than the tests' numbers expect.
+  [[nodiscard]] bool makes_up_for_timestamps() const;
   [[nodiscard]] SegmentBuilder with_timestamps(SegmentBuilder segment);
   void note_timestamps(const SentSegment& segment);
   void collect(const TxFrame& frame);
@@ -224,6 +231,7 @@ class TcpTester : public ::testing::Test {
   std::uint32_t iss_ = 0;
   std::optional<SentSegment> last_sent_;
   PeerEcho echo_;
+  bool ignores_timestamps_default_ = false;
   std::optional<std::uint8_t> our_wscale_;
   std::deque<SentSegment> sent_;
   std::deque<SentIcmp> icmp_;

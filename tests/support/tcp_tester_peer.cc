@@ -18,6 +18,25 @@ bool is_at_or_before(std::uint32_t a, std::uint32_t b) {
 
 }  // namespace
 
+void TcpTester::choose_timestamps(bool peer) {
+  ignores_timestamps_default_ = true;
+  peer_timestamps = peer;
+  rebuild(Config{});
+}
+
+void TcpTester::apply_timestamps_default() {
+  if (ignores_timestamps_default_) return;
+  if (timestamps_by_default() == TimestampsByDefault::Off) config_.tcp.timestamps = false;
+  if (makes_up_for_timestamps()) {
+    config_.mtu_octets = static_cast<std::uint16_t>(config_.mtu_octets + 12);
+  }
+}
+
+bool TcpTester::makes_up_for_timestamps() const {
+  return !ignores_timestamps_default_ && config_.tcp.timestamps &&
+         timestamps_by_default() == TimestampsByDefault::On;
+}
+
 std::uint32_t TcpTester::peer_tsval() const noexcept {
   return kPeerClock + static_cast<std::uint32_t>(now_.time_since_epoch() / 1ms);
 }
