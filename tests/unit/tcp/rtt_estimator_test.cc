@@ -136,5 +136,44 @@ TEST(RttEstimator, ARoundTripOfNothingIsASampleAndTheTimeoutIsTheMinimum) {
   EXPECT_EQ(rtt.timeout(), 200ms);
 }
 
+// --- What earlier connections have measured (RFC 9040) -------------------------------------------
+
+TEST(RttEstimator, AKnownSlowPathLengthensTheFirstTimeout) {
+  RttEstimator rtt{TcpConfig{}};
+  rtt.begin_with({2s, 500ms});
+  EXPECT_EQ(rtt.timeout(), 4s);
+  EXPECT_FALSE(rtt.has_sample());
+  EXPECT_EQ(rtt.smoothed(), Duration{0});
+  rtt.take_sample(100ms);  // sets the estimate as if nothing had been known
+  EXPECT_EQ(rtt.smoothed(), 100ms);
+  EXPECT_EQ(rtt.variation(), 50ms);
+  EXPECT_EQ(rtt.timeout(), 300ms);
+}
+
+TEST(RttEstimator, AKnownFastPathDoesNotShortenIt) {
+  RttEstimator rtt{TcpConfig{}};
+  rtt.begin_with({10ms, 5ms});
+  EXPECT_EQ(rtt.timeout(), 1s);
+}
+
+TEST(RttEstimator, WhatIsKnownIsBoundedAndOutlivesALostSyn) {
+  RttEstimator rtt{TcpConfig{}};
+  rtt.begin_with({100s, 10s});
+  EXPECT_EQ(rtt.timeout(), 60s);
+  rtt = RttEstimator{TcpConfig{}};
+  rtt.begin_with({2s, 500ms});
+  rtt.back_off();
+  EXPECT_EQ(rtt.timeout(), 8s);
+  rtt.handshake_was_retransmitted();
+  EXPECT_EQ(rtt.timeout(), 4s) << "more than the 3 s of (5.7)";
+}
+
+TEST(RttEstimator, WhatIsKnownComesTooLateAfterASample) {
+  RttEstimator rtt{TcpConfig{}};
+  rtt.take_sample(100ms);
+  rtt.begin_with({2s, 500ms});
+  EXPECT_EQ(rtt.timeout(), 300ms);
+}
+
 }  // namespace
 }  // namespace runnel::tcp
