@@ -113,7 +113,7 @@ TEST_F(Windows, R_5681_3_1_SSTHRESH0_WithoutLossSlowStartGoesOnToThePeersWindow)
   EXPECT_GE(info().slow_start_threshold_octets, std::uint64_t{1} << 30U);
 }
 
-TEST_F(Windows, R_5681_3_1_CA_AWindowOfTenSegmentsGrowsByOneInARoundTrip) {
+TEST_F(Windows, R_5681_3_1_CA__R_9293_MUST_19_AWindowOfTenSegmentsGrowsByOneInARoundTrip) {
   // A timeout with 20 segments in flight sets the threshold to 10.
   grow_to(20);
   send_flight(20);
