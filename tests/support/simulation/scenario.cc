@@ -174,10 +174,10 @@ ConnectionScript roll_connection(Dice& dice, std::uint64_t most_octets) {
   ConnectionScript script;
   const std::uint64_t kind = dice.between(0, 9);
   if (kind < 4) {  // bulk, one way
-    (dice.one_in(2) ? script.client : script.server).octets = dice.log_between(1, most_octets);
+    (dice.one_in(2) ? script.client : script.server).octets = dice.log_between(200, most_octets);
   } else if (kind < 6) {  // bulk, both ways
-    script.client.octets = dice.log_between(1, most_octets);
-    script.server.octets = dice.log_between(1, most_octets);
+    script.client.octets = dice.log_between(200, most_octets);
+    script.server.octets = dice.log_between(200, most_octets);
   } else if (kind < 9) {  // request and response
     const std::uint64_t rounds = dice.between(1, 12);
     script.client.turn_octets = script.server.peer_turn_octets = dice.log_between(1, 3'000);
@@ -233,7 +233,7 @@ Scenario random_scenario(std::uint64_t seed) {
   scenario.to_client.coalesces = scenario.client.config.tcp_segmentation_offload && dice.one_in(2);
   scenario.to_server.coalesces = scenario.server.config.tcp_segmentation_offload && dice.one_in(2);
 
-  const std::uint64_t most_octets = dice.one_in(20) ? 400'000 : 40'000;
+  const std::uint64_t most_octets = dice.one_in(10) ? 1'000'000 : 150'000;
   const std::uint64_t connections = dice.one_in(8) ? dice.between(2, 12) : 1;
   for (std::uint64_t i = 0; i < connections; ++i) {
     scenario.connections.push_back(
