@@ -199,12 +199,16 @@ void StackNode::check_transmitted(const TxFrame& frame) {
   const bool is_probe = info->tail_loss_probes > socket.tail_loss_probes;
   socket.octets_sent = info->octets_sent;
   socket.tail_loss_probes = info->tail_loss_probes;
+  const std::uint64_t slack = 2 * std::uint64_t{info->send_mss_octets};
+  if (info->recovery_phase == RecoveryPhase::Open) {
+    socket.window_before_recovery = info->congestion_window_octets;
+  }
   const std::uint64_t limit =
-      info->congestion_window_octets + 2 * std::uint64_t{info->send_mss_octets};
+      std::max(info->congestion_window_octets, socket.window_before_recovery) + slack;
   if (is_new && !is_probe && info->in_flight_octets > limit) {
     throw SimulationFailure("sent new data with " + std::to_string(info->in_flight_octets) +
                             " octets in flight and a congestion window of " +
-                            std::to_string(info->congestion_window_octets));
+                            std::to_string(limit - slack));
   }
 }
 

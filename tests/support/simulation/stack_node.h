@@ -19,7 +19,9 @@ namespace runnel::test {
 //
 // INVARIANT: what was acknowledged was sent, and what is in flight, SACKed or lost lies between.
 // INVARIANT: new data leave only while the congestion window has room for them: beyond it two
-//            segments by limited transmit (RFC 3042), and whatever a tail loss probe takes.
+//            segments by limited transmit (RFC 3042), and whatever a tail loss probe takes. In a
+//            recovery, which reduces what is in flight little by little (RFC 9937), the window is
+//            that from before it.
 class StackNode final : public SimNode {
  public:
   StackNode(const Config& config, std::uint64_t seed, const IpAddress& address,
@@ -66,6 +68,7 @@ class StackNode final : public SimNode {
     ConnectionId id;
     std::uint64_t octets_sent = 0;
     std::uint32_t tail_loss_probes = 0;
+    std::uint64_t window_before_recovery = 0;
 
    private:
     Stack& stack_;
