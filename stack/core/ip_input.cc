@@ -174,8 +174,9 @@ void Engine::tcp_error_arrives(const ip::IcmpError& error) {
   const DemuxHandle handle = look_up(tuple);
   if (handle.kind == Kind::Connection) {
     HostedConnection& connection = connections_.at(handle.index);
-    connection.tcp.icmp_error_arrives(error.type, error.code, error.next_hop_mtu, seq,
-                                      ip::error_of(error.type, error.code), now_);
+    connection.tcp.icmp_error_arrives({error.type, error.code, error.next_hop_mtu, seq,
+                                       error.quoted_octets, ip::error_of(error.type, error.code)},
+                                      now_);
     settle(connection);
     return;
   }

@@ -86,7 +86,11 @@ void Connection::process_acknowledgment(const Segment& seg, bool is_duplicate, I
     ++environment_.counters.tcp_dsacks_received;
   }
   take_rtt_sample(seg, findings, now);
-  if (findings.newly_acked_octets > 0) release_acknowledged(seg.ack);
+  path_probe_lost(findings, now);
+  if (findings.newly_acked_octets > 0) {
+    release_acknowledged(seg.ack);
+    path_acknowledged(now);
+  }
   respond_to(findings, phase_before, now);
   make_progress(findings, now);
 }

@@ -16,7 +16,9 @@ Connection::Connection(Environment& environment, ConnectionId id, const FourTupl
       tuple_(tuple),
       config_(std::move(config)),
       smss_(kDefaultMssOctets),
-      path_mtu_(environment.link.mtu_octets),
+      path_mtu_(environment.link.mtu_octets, config_->path_mtu_floor_octets),
+      mtu_search_(*config_),
+      black_hole_(*config_),
       nagle_(config_->nagle),
       keepalive_(config_->keepalive),
       user_timeout_(config_->user_timeout),
@@ -64,13 +66,6 @@ void Connection::send_reset(SeqNum seq, Instant now) {
   environment_.segments.send(tuple_, header);
 }
 
-// The least of what the peer takes and the path carries, less the options that every segment has
-// (MUST-16). What only some segments carry is subtracted for these alone: see text_limit().
-void Connection::update_send_mss() noexcept {
-  const std::uint16_t mss = send_mss(peer_mss_, path_mtu_, config_->minimum_mss_octets);
-  smss_ = timestamps_.is_agreed() ? less_options(mss, Timestamps::kOptionOctets) : mss;
-}
-
 void Connection::report(EventKind kind, std::error_code error) {
   environment_.events.push({kind, id_, {}, error});
 }
@@ -99,6 +94,7 @@ TcpInfo Connection::info() const noexcept {
   info.local = tuple_.local;
   info.remote = tuple_.remote;
   info.send_mss_octets = smss_;
+  info.path_mtu_octets = path_mtu_.octets();
   info.receive_mss_octets = offered_mss(environment_.link.receive_mtu_octets);
   info.send_window_scale = snd_.scale;
   info.receive_window_scale = rcv_.scale;

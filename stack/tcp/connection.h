@@ -22,8 +22,11 @@
 #include "stack/tcp/environment.h"
 #include "stack/tcp/fast_open.h"
 #include "stack/tcp/handshake.h"
+#include "stack/tcp/icmp_report.h"
 #include "stack/tcp/loss/loss_recovery.h"
+#include "stack/tcp/mtu_search.h"
 #include "stack/tcp/path_estimate.h"
+#include "stack/tcp/path_mtu.h"
 #include "stack/tcp/receive_buffer.h"
 #include "stack/tcp/rtt_estimator.h"
 #include "stack/tcp/sack_reporter.h"
@@ -116,9 +119,8 @@ class Connection {
   // --- The link's side -------------------------------------------------------------------------
   // Processes a segment; `seg` is cut to what is new as it goes along.
   void segment_arrives(Segment& seg, Instant now);
-  // An ICMP error that quotes a segment of this connection beginning at `quoted_seq`.
-  void icmp_error_arrives(wire::IcmpType type, std::uint8_t code, std::uint16_t next_hop_mtu,
-                          SeqNum quoted_seq, std::error_code error, Instant now);
+  // An ICMP error that quotes a segment of this connection.
+  void icmp_error_arrives(const IcmpReport& report, Instant now);
   // Handles every timer that is due.
   void timeouts(Instant now);
   // Fills `frame` with the next segment (TCP header and payload, no IP header) to be sent now.
@@ -168,8 +170,6 @@ class Connection {
   void enter_time_wait(Instant now);
   // Sends a RST at `seq`, beside the connection's own output.
   void send_reset(SeqNum seq, Instant now);
-  // Computes SMSS anew, after a change of the path's MTU or of the options of every segment.
-  void update_send_mss() noexcept;
   void report(EventKind kind, std::error_code error = {});
   // The same, unless one of this kind waits to be fetched.
   void report_once(EventKind kind, std::error_code error = {});
@@ -255,6 +255,28 @@ class Connection {
   [[nodiscard]] std::uint16_t announce_window() noexcept;
   [[nodiscard]] std::uint16_t announce_syn_window() noexcept;
 
+  // --- path_mtu_discovery.cc -------------------------------------------------------------------
+  void start_path_mtu_discovery(Instant now) noexcept;
+  // Computes SMSS anew, after a change of the path's MTU or of the options of every segment.
+  void update_send_mss() noexcept;
+  [[nodiscard]] std::uint16_t mss_within(std::uint16_t packet_octets) const noexcept;
+  [[nodiscard]] std::uint16_t path_header_octets() const noexcept;
+  [[nodiscard]] std::uint16_t largest_useful_packet() const noexcept;
+  void use_path_mtu() noexcept;
+  void too_big_arrives(const IcmpReport& report, Instant now);
+  [[nodiscard]] bool is_about_probe_alone(const IcmpReport& report) const noexcept;
+  void look_above_later(Instant now) noexcept;
+  void forget_old_path_mtu(Instant now) noexcept;
+  void path_acknowledged(Instant now) noexcept;
+  void path_timed_out(Instant now) noexcept;
+  void path_probe_lost(const AckFindings& findings, Instant now) noexcept;
+  enum class MtuProbe : std::uint8_t {
+    NotNow,
+    Wait,  // there will be room for it when more is acknowledged: nothing else should take that
+    Sent,
+  };
+  [[nodiscard]] MtuProbe transmit_mtu_probe(TxFrame& frame, Instant now);
+
   // --- output.cc -------------------------------------------------------------------------------
   [[nodiscard]] bool transmit_data(TxFrame& frame, Instant now);
   [[nodiscard]] bool transmit_lost(TxFrame& frame, Instant now);
@@ -337,7 +359,10 @@ class Connection {
   // update_send_mss().
   std::uint16_t smss_ = 0;
   std::uint16_t peer_mss_ = kDefaultMssOctets;
-  std::uint16_t path_mtu_;
+  PathMtu path_mtu_;
+  MtuSearch mtu_search_;
+  BlackHoleDetector black_hole_;
+  TooBigPause too_big_pause_;
   State state_ = State::Closed;
 
   bool is_active_open_ = false;

@@ -71,7 +71,7 @@ void Connection::learn_from_syn(const Segment& seg, Instant now) {
     timestamps_.agree(seg.options.timestamps->value, rcv_.nxt, now);
   }
   peer_mss_ = seg.options.maximum_segment_size.value_or(kDefaultMssOctets);
-  update_send_mss();
+  start_path_mtu_discovery(now);
   congestion_ = AnyCongestionControl(
       smss_, initial_window_segments(config_->initial_window_segments, retransmissions_));
   begin_with_shared_ssthresh();

@@ -8,7 +8,7 @@ namespace runnel::tcp {
 MtuSearch::MtuSearch(const TcpConfig& config) noexcept
     : attempts_limit_(std::max<std::uint8_t>(config.mtu_probe_attempts, 1)),
       probe_timeout_(std::max(config.mtu_probe_timeout, kShortestProbeTimeout)),
-      raise_interval_(config.mtu_raise_interval) {}
+      raise_interval_(std::max(config.mtu_raise_interval, kShortestRaiseInterval)) {}
 
 void MtuSearch::start(std::uint16_t low, std::uint16_t ceiling) noexcept {
   phase_ = Phase::Searching;
@@ -73,12 +73,13 @@ void MtuSearch::on_probe_inconclusive() noexcept {
   must_wait_ = true;
 }
 
-void MtuSearch::on_probe_too_big(std::uint16_t octets, Instant now) noexcept {
-  if (!probe_ || octets >= probe_->octets) return;
+bool MtuSearch::on_probe_too_big(std::uint16_t octets, Instant now) noexcept {
+  if (!probe_ || octets >= probe_->octets) return false;
   probe_.reset();
   must_wait_ = false;
   give_up_size(static_cast<std::uint16_t>(octets + 1), now);
   is_ceiling_tried_ = octets <= low_;  // the size that is said to pass comes next
+  return true;
 }
 
 bool MtuSearch::on_timeout(Instant now) noexcept {

@@ -38,6 +38,9 @@ class MtuSearch {
   static constexpr std::uint16_t kResolutionOctets = 8;
   // PROBE_TIMER is never less (RFC 8899 section 5.1.1).
   static constexpr Duration kShortestProbeTimeout = std::chrono::seconds(1);
+  // After a search, or when the MTU has fallen, the next one is at least so far away (RFC 4821
+  // section 7.3, RFC 1191 section 6.3).
+  static constexpr Duration kShortestRaiseInterval = std::chrono::minutes(5);
   // How many segments of a raised size must arrive until it is trusted (RFC 4821 section 7.8).
   static constexpr std::uint32_t kVerifiedSegments = 10;
 
@@ -59,8 +62,9 @@ class MtuSearch {
   void on_probe_lost(Instant now) noexcept;
   // The probe was lost among other segments, which says nothing about its size.
   void on_probe_inconclusive() noexcept;
-  // A router says that the probe's size does not pass, but that this one does.
-  void on_probe_too_big(std::uint16_t octets, Instant now) noexcept;
+  // A router says that the probe's size does not pass, but that this one does. False when that is
+  // no news.
+  [[nodiscard]] bool on_probe_too_big(std::uint16_t octets, Instant now) noexcept;
   // The retransmission timer ran out. True when a raised size had not been verified: low() is the
   // size before it again.
   [[nodiscard]] bool on_timeout(Instant now) noexcept;

@@ -38,6 +38,7 @@ bool Connection::poll_transmit(TxFrame& frame, Instant now) {
 
 // What is lost comes before what is new, except while F-RTO waits to see whether anything is.
 bool Connection::transmit_data(TxFrame& frame, Instant now) {
+  if (too_big_pause_.is_waiting()) return false;
   if (recovery_.wants_new_data()) {
     if (transmit_new(frame, now)) return true;
     if (recovery_.has_sent_new_data(snd_.nxt)) return false;
@@ -64,6 +65,7 @@ bool Connection::transmit_lost(TxFrame& frame, Instant now) {
     if (room < octets) octets = room - room % text_limit();
   }
   send_again(frame, {lost->begin, lost->begin + octets}, now);
+  too_big_pause_.on_sent();
   return true;
 }
 
@@ -124,6 +126,9 @@ bool Connection::transmit_new(TxFrame& frame, Instant now) {
   if (!may_send_data() || unsent() == 0) return false;
   if (recovery_.lost() && !recovery_.wants_new_data()) return false;
   restart_congestion_window_if_idle(now);
+  forget_old_path_mtu(now);
+  const MtuProbe mtu_probe = transmit_mtu_probe(frame, now);
+  if (mtu_probe != MtuProbe::NotNow) return mtu_probe == MtuProbe::Sent;
   const Permission permission = new_data_permission();
   if (permission.octets == 0 && !permission.fin) {
     arm_persist_if_blocked(now);
@@ -311,8 +316,13 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
   if (flags.ack) header.ack = rcv_.nxt;
   header.window = flags.syn ? announce_syn_window() : announce_window();
   write_tcp_header(frame, tuple_, header, environment_.link.checksum_offload);
-  if (frame.payload_octets() > limit)
-    frame.meta.gso_size_octets = static_cast<std::uint16_t>(limit);
+  const std::size_t text = frame.payload_octets();
+  if (text > limit) frame.meta.gso_size_octets = static_cast<std::uint16_t>(limit);
+  if (text > 0) {
+    const std::size_t headers = kIpv4HeaderOctets + frame.size() - text;
+    path_mtu_.on_sent(seq + static_cast<std::uint32_t>(text) + (flags.syn ? 1U : 0U),
+                      static_cast<std::uint16_t>(headers + std::min<std::size_t>(text, limit)));
+  }
 
   if (flags.ack) {  // every segment acknowledges
     ack_now_ = false;

@@ -46,30 +46,41 @@ PathMtu::Verdict PathMtu::on_too_big(std::uint16_t next_hop_mtu, std::uint16_t q
     held_ = {claimed, quoted_seq};
     return Verdict::Held;
   }
-  lower_to(claimed, now);
+  lower_to(claimed);
+  lowered_at_ = now;
   return Verdict::Lowered;
 }
 
 bool PathMtu::on_timeout(Instant now) noexcept {
   if (!held_) return false;
   const std::uint16_t before = octets_;
-  lower_to(held_->octets, now);
+  lower_to(held_->octets);
+  lowered_at_ = now;
   return octets_ < before;
 }
 
-void PathMtu::lower_to(std::uint16_t octets, Instant now) noexcept {
+void PathMtu::begin_with(std::uint16_t octets, Instant now) noexcept {
+  lower_to(octets);
+  if (octets_ < limit_) lowered_at_ = now;
+}
+
+void PathMtu::return_to(std::uint16_t octets) noexcept {
+  lower_to(octets);
+  lowered_at_.reset();
+}
+
+void PathMtu::lower_to(std::uint16_t octets) noexcept {
   octets_ = std::min(octets_, std::max(octets, floor_));
   largest_sent_ = 0;
   largest_acked_ = std::min(largest_acked_, octets_);
   awaits_ack_ = true;
   measured_.reset();
   held_.reset();
-  lowered_at_ = now;
 }
 
 void PathMtu::raise_to(std::uint16_t octets) noexcept {
   octets_ = std::clamp(octets, octets_, limit_);
-  if (octets_ == limit_) lowered_at_.reset();
+  lowered_at_.reset();
 }
 
 bool PathMtu::forget_if_older_than(Duration age, Instant now) noexcept {

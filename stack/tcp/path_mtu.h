@@ -56,21 +56,25 @@ class PathMtu {
   // The oldest segment timed out. True when that made a held message lower the estimate.
   [[nodiscard]] bool on_timeout(Instant now) noexcept;
 
-  // Begins with what is known of the path, or returns to a size that is known to pass.
-  void lower_to(std::uint16_t octets, Instant now) noexcept;
+  // Begins with what others have found out about the path.
+  void begin_with(std::uint16_t octets, Instant now) noexcept;
+  // Goes back to a size that is likely to pass. That is a guess, which nobody else should believe.
+  void return_to(std::uint16_t octets) noexcept;
   // A packet of this size was acknowledged.
   void raise_to(std::uint16_t octets) noexcept;
   // A lowering was so long ago that the path may have changed: back to the limit (RFC 1191
   // section 6.3). True when that raised the estimate.
   [[nodiscard]] bool forget_if_older_than(Duration age, Instant now) noexcept;
 
-  // The estimate was lowered, and a packet was acknowledged since: the path does carry packets,
-  // and others may believe the estimate too.
+  // ICMP has lowered the estimate, and a packet was acknowledged since: the path does carry
+  // packets, and others may believe the estimate too.
   [[nodiscard]] bool is_lowering_confirmed() const noexcept {
     return lowered_at_.has_value() && !awaits_ack_;
   }
 
  private:
+  void lower_to(std::uint16_t octets) noexcept;
+
   struct TooBig {
     std::uint16_t octets;
     SeqNum quoted_seq;
@@ -90,6 +94,28 @@ class PathMtu {
   std::optional<Measured> measured_;
   std::optional<TooBig> held_;
   std::optional<Instant> lowered_at_;
+};
+
+// After a Too Big: the segment that was dropped goes again, smaller, and nothing else before it is
+// acknowledged (RFC 1191 section 6.4). cwnd stays, so the flight comes back at once then.
+class TooBigPause {
+ public:
+  // What is sent next begins at `una`.
+  void begin(SeqNum una) noexcept {
+    una_ = una;
+    is_sent_ = false;
+  }
+  void on_sent() noexcept { is_sent_ = true; }
+  void on_acknowledged(SeqNum una) noexcept {
+    if (una_ && *una_ < una) una_.reset();
+  }
+  void end() noexcept { una_.reset(); }
+  // Nothing may be sent now.
+  [[nodiscard]] bool is_waiting() const noexcept { return una_.has_value() && is_sent_; }
+
+ private:
+  std::optional<SeqNum> una_;
+  bool is_sent_ = false;
 };
 
 }  // namespace runnel::tcp

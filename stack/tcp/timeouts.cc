@@ -56,6 +56,7 @@ void Connection::retransmission_timeout(Instant now) {
     fast_open_.syn_timed_out();
     return;
   }
+  path_timed_out(now);
   // Another timeout of the same octets is no new sign of congestion (RFC 5681 section 3.1).
   const std::uint32_t flight = distance(snd_.una, snd_.nxt);
   if (retransmissions_ == 1) congestion_->on_retransmission_timeout({now, flight, flight});
@@ -72,6 +73,7 @@ void Connection::reordering_timeout(Instant now) {
   std::optional<Duration> srtt;
   if (rtt_.has_sample()) srtt = rtt_.smoothed();
   const AckFindings findings = recovery_.on_reordering_timeout(snd_.una, snd_.nxt, srtt, now);
+  path_probe_lost(findings, now);
   respond_to(findings, phase_before, now);
   look_again_ = findings.look_again;
   arm_recovery_timer();

@@ -39,7 +39,7 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
   is_sack_permitted_ = open.is_sack_permitted;
   timestamps_ = open.timestamps;
   peer_mss_ = open.peer_mss_octets;
-  update_send_mss();
+  start_path_mtu_discovery(now);
   congestion_ = AnyCongestionControl(
       smss_,
       initial_window_segments(config_->initial_window_segments, open.syn_ack_retransmissions));

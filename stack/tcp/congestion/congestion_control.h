@@ -45,6 +45,9 @@ class CongestionControl {
   virtual void on_spurious_recovery(Instant now) = 0;
   // Transmission begins again after an idle time of at least one RTO (RFC 5681 section 4.1).
   virtual void on_idle_restart(Instant now) = 0;
+  // Segments have another size from now on. The window keeps its octets, unless `scales_window`: a
+  // window that is meant in segments keeps their number (RFC 5681 section 3.1).
+  virtual void on_smss_change(std::uint32_t smss_octets, bool scales_window) = 0;
 
   [[nodiscard]] virtual std::uint64_t cwnd_octets() const = 0;
   [[nodiscard]] virtual std::uint64_t ssthresh_octets() const = 0;

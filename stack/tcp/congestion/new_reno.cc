@@ -58,6 +58,12 @@ void NewReno::on_idle_restart(Instant) {
   cwnd_ = std::min(cwnd_, initial_window_);
 }
 
+void NewReno::on_smss_change(std::uint32_t smss_octets, bool scales_window) {
+  if (smss_octets < smss_) initial_window_ = initial_window_ * smss_octets / smss_;
+  if (scales_window) cwnd_ = cwnd_ * smss_octets / smss_;
+  smss_ = smss_octets;
+}
+
 void NewReno::reduce(std::uint64_t flight_octets) noexcept {
   prior_cwnd_ = cwnd_;
   prior_ssthresh_ = ssthresh_;

@@ -22,6 +22,7 @@ class NewReno final : public CongestionControl {
   void on_retransmission_timeout(const LossEvent& event) override;
   void on_spurious_recovery(Instant now) override;
   void on_idle_restart(Instant now) override;
+  void on_smss_change(std::uint32_t smss_octets, bool scales_window) override;
 
   [[nodiscard]] std::uint64_t cwnd_octets() const override { return cwnd_; }
   [[nodiscard]] std::uint64_t ssthresh_octets() const override { return ssthresh_; }

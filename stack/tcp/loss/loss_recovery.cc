@@ -1,6 +1,7 @@
 #include "stack/tcp/loss/loss_recovery.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace runnel::tcp {
 
@@ -64,6 +65,8 @@ std::optional<SeqRange> LossRecovery::lost() const noexcept {
 }
 
 void LossRecovery::send_all_again(SeqNum una, SeqNum nxt) noexcept {
+  mtu_probe_.reset();
+  forgiven_probe_.reset();
   if (!uses_sack_) {
     dupack_.on_timeout(una, nxt);
     phase_ = RecoveryPhase::Timeout;
@@ -83,7 +86,8 @@ AckFindings LossRecovery::on_ack(const Ack& ack) noexcept {
   update_scoreboard(ack, findings);
   if (findings.rtt_sample) tail_loss_.on_rtt_sample();
   if (is_spurious(ack, findings)) {
-    findings.is_spurious = true;
+    findings.is_spurious = !forgiven_probe_;  // there is no response to take back
+    forgiven_probe_.reset();
     take_back(max(ack.una, ack.ack));
   }
   if (uses_sack_) {
@@ -212,12 +216,17 @@ void LossRecovery::detect_by_rack(const Ack& ack, AckFindings& findings) noexcep
   const bool in_recovery = phase_ != RecoveryPhase::Open;
   const Rack::Losses losses =
       rack_.detect(board_, in_recovery, ack.srtt.value_or(kForever), ack.now);
+  const bool is_probe_alone = is_mtu_probe_lost_alone(findings);
   findings.newly_lost_octets = losses.lost_octets;
   findings.look_again = losses.look_again;
   findings.is_lost_retransmission = losses.retransmission_lost;
   // New data of the last recovery that were lost too begin another.
   const bool goes_on = findings.has_recovered && board_.lost_octets() > 0;
   if (losses.lost_octets == 0 && !goes_on) return;
+  if (is_probe_alone) {
+    must_retransmit_ = true;
+    return;
+  }
   // The loss of a retransmission is a second sign of congestion (RFC 5681 section 4.3).
   const bool is_lost_again = phase_ == RecoveryPhase::Recovery && losses.retransmission_lost &&
                              losses.last_retransmission_lost >= reduced_at_;
@@ -249,13 +258,18 @@ void LossRecovery::detect_by_duplicates(const Ack& ack, AckFindings& findings) n
     case Finding::Nothing:
       break;
     case Finding::Loss:
-      findings.loss_began = true;
+      findings.loss_began = !forgives_mtu_probe(ack.una, findings);
       findings.newly_lost_octets = ack.smss_octets;
       findings.flight_octets = dupack_.flight_before_duplicates(ack.una);
       begin_recovery(ack.una, ack.nxt, ack.now);
       break;
     case Finding::PartialAck:
       findings.keeps_timer = !dupack_.is_first_partial_ack();
+      if (forgiven_probe_ && forgiven_probe_->end <= ack.ack) {  // more than the probe was lost
+        forgiven_probe_.reset();
+        findings.loss_began = true;
+        findings.flight_octets = findings.in_flight_before_octets;
+      }
       break;
     case Finding::Recovered:
       findings.has_recovered = true;
@@ -263,6 +277,32 @@ void LossRecovery::detect_by_duplicates(const Ack& ack, AckFindings& findings) n
       break;
   }
   phase_ = phase_of(dupack_.phase());
+}
+
+// --- Probes of the path's MTU --------------------------------------------------------------------
+
+bool LossRecovery::is_mtu_probe_lost_alone(AckFindings& findings) noexcept {
+  if (!mtu_probe_) return false;
+  const std::size_t i = board_.first_reaching(mtu_probe_->begin);
+  if (i == board_.count() || board_[i].range.begin != mtu_probe_->begin ||
+      board_[i].fate == Fate::Sacked) {
+    mtu_probe_.reset();  // it has arrived
+    return false;
+  }
+  if (board_[i].fate != Fate::Lost) return false;
+  findings.is_mtu_probe_lost = true;
+  findings.is_mtu_probe_lost_alone =
+      phase_ == RecoveryPhase::Open && board_.lost_octets() == board_[i].octets();
+  mtu_probe_.reset();
+  return findings.is_mtu_probe_lost_alone;
+}
+
+bool LossRecovery::forgives_mtu_probe(SeqNum una, AckFindings& findings) noexcept {
+  forgiven_probe_.reset();
+  if (!mtu_probe_ || mtu_probe_->begin != una) return false;
+  forgiven_probe_ = std::exchange(mtu_probe_, std::nullopt);
+  findings.is_mtu_probe_lost = findings.is_mtu_probe_lost_alone = true;
+  return true;
 }
 
 void LossRecovery::begin_recovery(SeqNum una, SeqNum nxt, Instant now) noexcept {
@@ -302,6 +342,8 @@ std::uint64_t LossRecovery::on_timeout(SeqNum una, SeqNum nxt, Instant now) noex
   tail_loss_.cancel();
   audit_.begin(una);
   previous_sack_ = {};
+  mtu_probe_.reset();
+  forgiven_probe_.reset();
   if (!uses_sack_) {
     dupack_.on_timeout(una, nxt);
     return distance(una, nxt);

@@ -78,6 +78,11 @@ class LossRecovery {
     tail_loss_.on_probe(nxt, resent);
   }
 
+  // What was transmitted last is a probe of the path's MTU: if it alone is lost, the path does not
+  // take its size, and nothing is said about congestion (RFC 4821 section 4). It is repaired
+  // without a recovery.
+  void on_mtu_probe(const SeqRange& range) noexcept { mtu_probe_ = range; }
+
   // Something else has shown that everything outstanding was dropped, without congestion: the path
   // takes only smaller packets (RFC 1191 section 6.4).
   void send_all_again(SeqNum una, SeqNum nxt) noexcept;
@@ -117,6 +122,10 @@ class LossRecovery {
   [[nodiscard]] bool is_spurious(const Ack& ack, const AckFindings& findings) noexcept;
   void detect_by_rack(const Ack& ack, AckFindings& findings) noexcept;
   void detect_by_duplicates(const Ack& ack, AckFindings& findings) noexcept;
+  // Looks whether the probe is lost; true when it is, and nothing else.
+  [[nodiscard]] bool is_mtu_probe_lost_alone(AckFindings& findings) noexcept;
+  // The first loss of a recovery without SACK: true when it is the probe's, and so forgiven.
+  [[nodiscard]] bool forgives_mtu_probe(SeqNum una, AckFindings& findings) noexcept;
   void begin_recovery(SeqNum una, SeqNum nxt, Instant now) noexcept;
   void take_back(SeqNum una) noexcept;
   // FlightSize of RFC 5681, without what limited transmit has sent since the first SACK.
@@ -138,6 +147,8 @@ class LossRecovery {
   DupackRecovery dupack_;
   ForwardRto forward_rto_;
   RetransmissionAudit audit_;
+  std::optional<SeqRange> mtu_probe_;       // until its fate is known
+  std::optional<SeqRange> forgiven_probe_;  // being repaired without SACK, and without a response
   wire::SackBlocks previous_sack_;
   std::uint64_t reneges_ = 0;
 };

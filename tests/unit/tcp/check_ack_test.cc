@@ -198,13 +198,15 @@ TEST(SoftErrors, AreToldOnceUntilTheyAreFetched) {
   LoneConnection host;  // the event queue is bounded, whatever arrives
   fill_window(host);
   for (int i = 0; i < 1000; ++i) {
-    host.tcp.icmp_error_arrives(wire::IcmpType::DestinationUnreachable, 1, 0, SeqNum{host.our(0)},
-                                Errc::host_unreachable, host.now);
+    host.tcp.icmp_error_arrives({wire::IcmpType::DestinationUnreachable, 1, 0, SeqNum{host.our(0)},
+                                 1500, Errc::host_unreachable},
+                                host.now);
   }
   EXPECT_EQ(host.events.count(EventKind::SoftError), 1U);
   host.fetch_events();
-  host.tcp.icmp_error_arrives(wire::IcmpType::DestinationUnreachable, 0, 0, SeqNum{host.our(0)},
-                              Errc::network_unreachable, host.now);
+  host.tcp.icmp_error_arrives({wire::IcmpType::DestinationUnreachable, 0, 0, SeqNum{host.our(0)},
+                               1500, Errc::network_unreachable},
+                              host.now);
   EXPECT_EQ(host.events.error_of(EventKind::SoftError), Errc::network_unreachable);
 }
 

@@ -12,7 +12,8 @@ constexpr std::uint32_t kSmss = 1460;
 
 void error_arrives(LoneConnection& host, IcmpType type, std::uint8_t code, std::uint32_t quoted,
                    std::uint16_t mtu = 0) {
-  host.tcp.icmp_error_arrives(type, code, mtu, SeqNum{quoted}, Errc::host_unreachable, host.now);
+  host.tcp.icmp_error_arrives({type, code, mtu, SeqNum{quoted}, 1500, Errc::host_unreachable},
+                              host.now);
   host.pump();
 }
 
@@ -78,7 +79,7 @@ TEST(FragmentationNeeded, LowersTheSegmentSizeAndSendsAgainWhatWasTooLarge) {
 
 TEST(FragmentationNeeded, NeverGoesBelowTheFloor) {
   for (const std::uint16_t mtu :
-       {std::uint16_t{0}, std::uint16_t{68}, std::uint16_t{551}, std::uint16_t{552}}) {
+       {std::uint16_t{20}, std::uint16_t{68}, std::uint16_t{551}, std::uint16_t{552}}) {
     LoneConnection host;
     host.establish();
     host.write(3 * kSmss);

@@ -151,9 +151,9 @@ TEST(MtuSearch, ARoutersWordIsTheNextSizeToTry) {
   Path path(1500);
   path.search.start(1200, 1500);
   path.search.on_probe_sent(1500, path.nxt, path.nxt + 1460, path.now);
-  path.search.on_probe_too_big(1500, path.now);
+  EXPECT_FALSE(path.search.on_probe_too_big(1500, path.now));
   EXPECT_TRUE(path.search.is_probe_in_flight()) << "a size that the probe did not exceed";
-  path.search.on_probe_too_big(1420, path.now);
+  EXPECT_TRUE(path.search.on_probe_too_big(1420, path.now));
   EXPECT_EQ(path.probe(), 1420) << "at once";
   EXPECT_EQ(path.search.phase(), Phase::Complete);
 }

@@ -139,7 +139,8 @@ TEST(PathMtu, ForgetsALoweringWhenItIsOld) {
 TEST(PathMtu, ALoweringIsConfirmedByAnAcknowledgmentAfterIt) {
   PathMtu path = after_ack(1500, 1500);
   EXPECT_FALSE(path.is_lowering_confirmed());
-  path.lower_to(1400, kNow);
+  EXPECT_EQ(path.on_too_big(1400, 1500, kSeq, kNow), Verdict::Held);
+  EXPECT_TRUE(path.on_timeout(kNow));
   path.on_acknowledged(kSeq + 1000);
   EXPECT_FALSE(path.is_lowering_confirmed()) << "of what was sent before";
   path.on_sent(kSeq + 2000, 1400);
@@ -149,13 +150,37 @@ TEST(PathMtu, ALoweringIsConfirmedByAnAcknowledgmentAfterIt) {
 
 TEST(PathMtu, AConfirmedProbeRaisesIt) {
   PathMtu path(1500, 552);
-  path.lower_to(1200, kNow);
+  path.begin_with(1200, kNow);
   path.raise_to(1100);
   EXPECT_EQ(path.octets(), 1200);
   path.raise_to(1400);
   EXPECT_EQ(path.octets(), 1400);
   path.raise_to(9000);
   EXPECT_EQ(path.octets(), 1500);
+}
+
+TEST(PathMtu, AGuessIsNothingToTellOthers) {
+  PathMtu path = in_flight(1500);
+  path.return_to(1200);
+  EXPECT_EQ(path.octets(), 1200);
+  path.on_sent(kSeq + 2000, 1200);
+  path.on_acknowledged(kSeq + 2000);
+  EXPECT_FALSE(path.is_lowering_confirmed());
+}
+
+TEST(TooBigPause, LetsOneSegmentGoUntilItIsAcknowledged) {
+  TooBigPause pause;
+  EXPECT_FALSE(pause.is_waiting());
+  pause.on_sent();
+  EXPECT_FALSE(pause.is_waiting());
+  pause.begin(kSeq);
+  EXPECT_FALSE(pause.is_waiting());
+  pause.on_sent();
+  EXPECT_TRUE(pause.is_waiting());
+  pause.on_acknowledged(kSeq);
+  EXPECT_TRUE(pause.is_waiting());
+  pause.on_acknowledged(kSeq + 1);
+  EXPECT_FALSE(pause.is_waiting());
 }
 
 }  // namespace

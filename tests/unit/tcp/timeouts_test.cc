@@ -278,8 +278,9 @@ TEST(UserTimeout, TellsTheLastIcmpErrorInstead) {
   host.establish();
   host.tcp.set_user_timeout(10s, host.now);
   host.write(10);
-  host.tcp.icmp_error_arrives(wire::IcmpType::DestinationUnreachable, 1, 0, SeqNum{host.our(0)},
-                              Errc::host_unreachable, host.now);
+  host.tcp.icmp_error_arrives({wire::IcmpType::DestinationUnreachable, 1, 0, SeqNum{host.our(0)},
+                               1500, Errc::host_unreachable},
+                              host.now);
   host.advance(10s);
   EXPECT_EQ(host.events.error_of(EventKind::Error), Errc::host_unreachable);
 }
