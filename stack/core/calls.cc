@@ -13,6 +13,8 @@ Result<ListenerId> Engine::listen(const Endpoint& local, const ListenOptions& op
   if (!local.address.is_unspecified() && !is_local(local.address)) {
     return Errc::address_not_available;
   }
+  if (options.tcp && !tcp::are_valid(tcp::IpFields::of(*options.tcp)))
+    return Errc::invalid_argument;
   if (listening_.contains(local)) return Errc::address_in_use;
   auto config = options.tcp ? tcp::SharedConfig(*options.tcp) : default_tcp_;
   const auto key = listeners_.create([&](void* storage, const auto& k) {
@@ -60,6 +62,9 @@ Result<ConnectionId> Engine::connect(const Endpoint& remote, const ConnectOption
   // RFC 9293 section 3.9.1.1, MUST-46
   if (remote.port == 0 || !is_host || remote.address.is_v6() || remote.address.is_unspecified() ||
       remote.address.is_loopback() || remote.address.is_reserved()) {
+    return Errc::invalid_argument;
+  }
+  if (options.tcp && !tcp::are_valid(tcp::IpFields::of(*options.tcp))) {
     return Errc::invalid_argument;
   }
   tcp::FourTuple tuple{options.local, remote};
@@ -127,6 +132,18 @@ Result<void> Engine::consume(ConnectionId id, std::size_t octets) {
   return on_connection(id, [&](tcp::Connection& c) { return c.consume(octets, now_); });
 }
 
+Result<std::size_t> Engine::write_urgent(ConnectionId id, Bytes data) {
+  return on_connection(id, [&](tcp::Connection& connection) {
+    auto outcome = connection.write_urgent(data, now_);
+    if (outcome.error() == make_error_code(Errc::no_buffer_space)) memory_waiters_.push_back(id);
+    return outcome;
+  });
+}
+
+Result<std::uint8_t> Engine::read_urgent(ConnectionId id) {
+  return on_connection(id, [](tcp::Connection& c) { return c.read_urgent(); });
+}
+
 Result<void> Engine::shutdown_write(ConnectionId id) {
   return on_connection(id, [&](tcp::Connection& c) { return c.shutdown_write(now_); });
 }
@@ -170,6 +187,22 @@ Result<void> Engine::set_nagle(ConnectionId id, bool enabled) {
 Result<void> Engine::set_keepalive(ConnectionId id, bool enabled) {
   return on_connection(id, [&](tcp::Connection& c) -> Result<void> {
     c.set_keepalive(enabled, now_);
+    return {};
+  });
+}
+
+Result<void> Engine::set_linger(ConnectionId id, std::optional<Duration> linger) {
+  return on_connection(id, [&](tcp::Connection& c) -> Result<void> {
+    if (linger && *linger < Duration{0}) return Errc::invalid_argument;
+    c.set_linger(linger);
+    return {};
+  });
+}
+
+Result<void> Engine::set_dscp(ConnectionId id, std::uint8_t dscp) {
+  return on_connection(id, [&](tcp::Connection& c) -> Result<void> {
+    if (dscp > tcp::IpFields::kLargestDscp) return Errc::invalid_argument;
+    c.set_dscp(dscp);
     return {};
   });
 }

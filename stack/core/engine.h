@@ -70,6 +70,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] Result<std::size_t> write(ConnectionId id, Bytes data);
   [[nodiscard]] Result<std::size_t> read(ConnectionId id, MutableBytes out);
   Result<void> consume(ConnectionId id, std::size_t octets);
+  [[nodiscard]] Result<std::size_t> write_urgent(ConnectionId id, Bytes data);
+  [[nodiscard]] Result<std::uint8_t> read_urgent(ConnectionId id);
   Result<void> shutdown_write(ConnectionId id);
   Result<void> close(ConnectionId id);
   Result<void> abort(ConnectionId id);
@@ -77,6 +79,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   Result<void> set_nagle(ConnectionId id, bool enabled);
   Result<void> set_keepalive(ConnectionId id, bool enabled);
   Result<void> set_user_timeout(ConnectionId id, Duration timeout);
+  Result<void> set_linger(ConnectionId id, std::optional<Duration> linger);
+  Result<void> set_dscp(ConnectionId id, std::uint8_t dscp);
   // The connection that an application may name; null for a stale handle.
   [[nodiscard]] const tcp::Connection* find(ConnectionId id) const noexcept;
   [[nodiscard]] const Listener* find(ListenerId id) const noexcept;
@@ -98,7 +102,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
 
   // --- From the connections --------------------------------------------------------------------
   void push(const Event& event) override;
-  void send(const tcp::FourTuple& tuple, const wire::TcpHeader& header) override;
+  void send(const tcp::FourTuple& tuple, const wire::TcpHeader& header,
+            const tcp::IpFields& fields) override;
 
  private:
   using Kind = DemuxHandle::Kind;

@@ -49,7 +49,7 @@ void Engine::leave_demux(HostedConnection& connection) {
 // yet stays with the connection.
 void Engine::begin_time_wait(HostedConnection& connection) {
   const tcp::TimeWaitRecord record = tcp::TimeWaitRecord::from(connection.tcp);
-  if (connection.tcp.owes_ack()) send(record.tuple, record.bare_ack(now_));
+  if (connection.tcp.owes_ack()) send(record.tuple, record.bare_ack(now_), record.ip_fields);
   leave_demux(connection);
   add_time_wait(record, now_ + record.time_wait);
 }

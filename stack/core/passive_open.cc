@@ -49,7 +49,7 @@ HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record,
   wire::TcpHeader syn_ack = half_open.record.syn_ack(*owner.config, environment_.link, now_);
   syn_ack.options.fast_open = fast_open_reply;
   if (!syn_ack.options.fits()) syn_ack.options.fast_open.reset();
-  send(record.tuple, syn_ack);
+  send(record.tuple, syn_ack, tcp::IpFields::of(*owner.config));
   return half_open;
 }
 
@@ -59,8 +59,10 @@ void Engine::answer_with_cookie(const tcp::FourTuple& tuple, const tcp::Segment&
   Listener& owner = *listener(id);
   owner.cookie_sent_at = now_;
   ++counters_.tcp_syn_cookies_sent;
-  send(tuple, cookies_.syn_ack(record_of(tuple, syn, wire::SeqNum{}, id), *owner.config,
-                               environment_.link, now_));
+  send(tuple,
+       cookies_.syn_ack(record_of(tuple, syn, wire::SeqNum{}, id), *owner.config, environment_.link,
+                        now_),
+       tcp::IpFields::of(*owner.config));
 }
 
 // --- The handshake's last ACK --------------------------------------------------------------------

@@ -72,6 +72,13 @@ std::size_t Stack::readable_octets(ConnectionId connection) const {
   return found != nullptr ? found->readable_octets() : 0;
 }
 
+Result<std::size_t> Stack::write_urgent(ConnectionId connection, Bytes data) {
+  return engine_->write_urgent(connection, data);
+}
+Result<std::uint8_t> Stack::read_urgent(ConnectionId connection) {
+  return engine_->read_urgent(connection);
+}
+
 Result<void> Stack::shutdown_write(ConnectionId connection) {
   return engine_->shutdown_write(connection);
 }
@@ -93,6 +100,12 @@ Result<void> Stack::set_keepalive(ConnectionId connection, bool enabled) {
 }
 Result<void> Stack::set_user_timeout(ConnectionId connection, Duration timeout) {
   return engine_->set_user_timeout(connection, timeout);
+}
+Result<void> Stack::set_linger(ConnectionId connection, std::optional<Duration> linger) {
+  return engine_->set_linger(connection, linger);
+}
+Result<void> Stack::set_dscp(ConnectionId connection, std::uint8_t dscp) {
+  return engine_->set_dscp(connection, dscp);
 }
 
 Result<TcpInfo> Stack::info(ConnectionId connection) const {

@@ -99,25 +99,26 @@ void Engine::answer_with_reset(const tcp::FourTuple& tuple, const tcp::Segment& 
     counters_.drop(DropReason::TcpResetRateLimited);
     return;
   }
-  send(tuple, *reset);
+  send(tuple, *reset, tcp::IpFields::of(config_.tcp));
 }
 
 void Engine::segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg) {
   HalfOpen& half_open = half_open_.at(index);
   tcp::SynReceivedRecord& record = half_open.record;
   const TcpConfig& config = *listener(record.listener)->config;
+  const auto fields = tcp::IpFields::of(config);
   switch (tcp::segment_arrives_syn_received(record, config, seg, counters_, now_)) {
     case tcp::SynReceivedAction::Drop:
       return;
     case tcp::SynReceivedAction::ResendSynAck:
       record.sent_at = kNever;  // which of the two will have been answered? (Karn's rule)
-      send(record.tuple, record.syn_ack(config, environment_.link, now_));
+      send(record.tuple, record.syn_ack(config, environment_.link, now_), fields);
       return;
     case tcp::SynReceivedAction::Acknowledge:
-      send(record.tuple, record.bare_ack(config, now_));
+      send(record.tuple, record.bare_ack(config, now_), fields);
       return;
     case tcp::SynReceivedAction::Reset:
-      send(record.tuple, record.reset_at(seg.ack, now_));
+      send(record.tuple, record.reset_at(seg.ack, now_), fields);
       return;
     case tcp::SynReceivedAction::ReturnToListen:
       ++counters_.tcp_attempt_fails;
@@ -141,10 +142,10 @@ void Engine::segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg) {
         record.timestamps.on_acceptable(seg.seq, *seg.options.timestamps, now_);
       }
       wheel_.arm(waiting.timer, now_ + record.time_wait);
-      send(record.tuple, record.bare_ack(now_));
+      send(record.tuple, record.bare_ack(now_), record.ip_fields);
       return;
     case tcp::TimeWaitAction::Acknowledge:
-      send(record.tuple, record.bare_ack(now_));
+      send(record.tuple, record.bare_ack(now_), record.ip_fields);
       return;
     case tcp::TimeWaitAction::Delete:
       end_time_wait(index, TcpState::Closed);

@@ -70,7 +70,8 @@ void Engine::half_open_timer(std::uint32_t index) {
   ++half_open.record.retransmissions;
   ++counters_.tcp_retrans_segs;
   wheel_.arm(half_open.timer, now_ + half_open.record.timeout(config));
-  send(half_open.record.tuple, half_open.record.syn_ack(config, environment_.link, now_));
+  send(half_open.record.tuple, half_open.record.syn_ack(config, environment_.link, now_),
+       tcp::IpFields::of(config));
 }
 
 // Too many half-open connections, and the oldest have had their time.

@@ -69,8 +69,8 @@ bool Engine::transmit_ready(TxFrame& frame) {
 // and is zero (RFC 6864 section 4.1).
 void Engine::finish_frame(TxFrame& frame, const tcp::Connection& connection) {
   wire::Ipv4Header header;
-  header.dscp = connection.config().dscp;
-  header.ttl = connection.config().ttl;
+  header.dscp = connection.ip_fields().dscp;
+  header.ttl = connection.ip_fields().ttl;
   header.dont_fragment = true;
   header.protocol = wire::kProtocolTcp;
   header.source = connection.tuple().local.address;
@@ -81,14 +81,15 @@ void Engine::finish_frame(TxFrame& frame, const tcp::Connection& connection) {
 // --- The control queue ---------------------------------------------------------------------------
 
 // A segment without payload, from no connection's output.
-void Engine::send(const tcp::FourTuple& tuple, const wire::TcpHeader& header) {
+void Engine::send(const tcp::FourTuple& tuple, const wire::TcpHeader& header,
+                  const tcp::IpFields& fields) {
   TxFrame frame;
   tcp::write_tcp_header(frame, tuple, header, false);
   ++counters_.tcp_out_segs;
   if (header.flags.rst) ++counters_.tcp_out_rsts;
   wire::Ipv4Header ip_header;
-  ip_header.dscp = config_.tcp.dscp;
-  ip_header.ttl = config_.tcp.ttl;
+  ip_header.dscp = fields.dscp;
+  ip_header.ttl = fields.ttl;
   ip_header.dont_fragment = true;
   ip_header.protocol = wire::kProtocolTcp;
   ip_header.source = tuple.local.address;

@@ -20,6 +20,7 @@ enum class EmittedEvent : std::uint8_t {
   End,
   Error,
   Timeout,
+  Urgent,
   Close,
   Connection,
 };

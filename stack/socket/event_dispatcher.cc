@@ -85,6 +85,8 @@ void EventDispatcher::handle_connection_event(const Event& event, ConnectionStat
       review_now(event.connection);
       return;
     case EventKind::Urgent:
+      state.emitter.emit<UrgentEvent::Function>(EmittedEvent::Urgent);
+      return;
     case EventKind::SoftError:  // for those who ask the stack itself
     case EventKind::Incoming:
       return;

@@ -80,6 +80,10 @@ Subscription TcpSocket::on(EndEvent, EndEvent::Function function) {
   if (dispatcher_ == nullptr) return {};
   return dispatcher_->add(id_, EmittedEvent::End, std::move(function));
 }
+Subscription TcpSocket::on(UrgentEvent, UrgentEvent::Function function) {
+  if (dispatcher_ == nullptr) return {};
+  return dispatcher_->add(id_, EmittedEvent::Urgent, std::move(function));
+}
 Subscription TcpSocket::on(ErrorEvent, ErrorEvent::Function function) {
   if (dispatcher_ == nullptr) return {};
   return dispatcher_->add(id_, EmittedEvent::Error, std::move(function));
@@ -117,6 +121,15 @@ Result<std::size_t> TcpSocket::write(Bytes octets) {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
   if (dispatcher_->is_ending(id_)) return Errc::broken_pipe;
   return dispatcher_->stack().write(id_, octets);
+}
+Result<std::size_t> TcpSocket::write_urgent(Bytes octets) {
+  if (dispatcher_ == nullptr) return Errc::invalid_handle;
+  if (dispatcher_->is_ending(id_)) return Errc::broken_pipe;
+  return dispatcher_->stack().write_urgent(id_, octets);
+}
+Result<std::uint8_t> TcpSocket::read_urgent() {
+  if (dispatcher_ == nullptr) return Errc::invalid_handle;
+  return dispatcher_->stack().read_urgent(id_);
 }
 Result<void> TcpSocket::shutdown_write() {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
@@ -159,6 +172,18 @@ Result<void> TcpSocket::set_nagle(bool enabled) {
 Result<void> TcpSocket::set_keepalive(bool enabled) {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
   return dispatcher_->stack().set_keepalive(id_, enabled);
+}
+Result<void> TcpSocket::set_user_timeout(Duration timeout) {
+  if (dispatcher_ == nullptr) return Errc::invalid_handle;
+  return dispatcher_->stack().set_user_timeout(id_, timeout);
+}
+Result<void> TcpSocket::set_linger(std::optional<Duration> linger) {
+  if (dispatcher_ == nullptr) return Errc::invalid_handle;
+  return dispatcher_->stack().set_linger(id_, linger);
+}
+Result<void> TcpSocket::set_dscp(std::uint8_t dscp) {
+  if (dispatcher_ == nullptr) return Errc::invalid_handle;
+  return dispatcher_->stack().set_dscp(id_, dscp);
 }
 
 Result<Endpoint> TcpSocket::local_endpoint() const {

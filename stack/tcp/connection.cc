@@ -21,7 +21,11 @@ Connection::Connection(Environment& environment, ConnectionId id, const FourTupl
       black_hole_(*config_),
       nagle_(config_->nagle),
       keepalive_(config_->keepalive),
-      user_timeout_(config_->user_timeout),
+      delayed_ack_(config_->quick_acks),
+      user_timeout_(*config_),
+      ip_fields_{config_->ttl, config_->dscp},
+      urgent_sender_(config_->urgent_pointer),
+      urgent_receiver_(config_->urgent_inline, config_->urgent_pointer),
       rtt_(*config_),
       recovery_(SeqNum{}),
       congestion_(smss_, config_->initial_window_segments),
@@ -63,7 +67,7 @@ void Connection::enter_time_wait(Instant now) {
 void Connection::send_reset(SeqNum seq, Instant now) {
   wire::TcpHeader header = reset_at(tuple_, seq);
   if (timestamps_.is_agreed()) header.options.timestamps = timestamps_.option(false, now);
-  environment_.segments.send(tuple_, header);
+  environment_.segments.send(tuple_, header, ip_fields_);
 }
 
 void Connection::report(EventKind kind, std::error_code error) {
@@ -86,6 +90,11 @@ void Connection::memory_is_available() {
 std::size_t Connection::writable_octets() const noexcept {
   if (is_fin_queued_ || state_ == State::Closed) return 0;
   return send_buffer_.octets() - std::min(send_buffer_.octets(), send_queue_.size());
+}
+
+std::size_t Connection::readable_octets() const noexcept {
+  const auto gap = urgent_receiver_.gap();
+  return receive_queue_.size() - (gap && *gap < received_offset_ ? 1 : 0);
 }
 
 TcpInfo Connection::info() const noexcept {
@@ -128,6 +137,9 @@ TcpInfo Connection::info() const noexcept {
   info.send_queue_octets = send_queue_.size();
   info.receive_queue_octets = receive_queue_.size();
   info.out_of_order_octets = out_of_order_.octets();
+  info.user_timeout = user_timeout_in_force();
+  info.peer_user_timeout = user_timeout_.remote();
+  info.urgent_octets = static_cast<std::size_t>(urgent_receiver_.octets_from(read_offset()));
   info.send_buffer_octets = send_buffer_.octets();
   info.receive_buffer_octets = receive_buffer_.octets();
   return info;

@@ -19,6 +19,7 @@
 #include "stack/buffer/send_queue.h"
 #include "stack/buffer/slice_queue.h"
 #include "stack/tcp/congestion/any_congestion_control.h"
+#include "stack/tcp/delayed_ack.h"
 #include "stack/tcp/environment.h"
 #include "stack/tcp/fast_open.h"
 #include "stack/tcp/handshake.h"
@@ -36,6 +37,8 @@
 #include "stack/tcp/tcb.h"
 #include "stack/tcp/timestamps.h"
 #include "stack/tcp/transition.h"
+#include "stack/tcp/urgent.h"
+#include "stack/tcp/user_timeout.h"
 #include "stack/timer/timer_table.h"
 #include "stack/wire/icmpv4.h"
 
@@ -51,6 +54,7 @@ enum class TimerKind : std::uint8_t {
   DelayedAck,
   Keepalive,
   UserTimeout,
+  Linger,  // how long what was written may take after close()
   FinWait2,
   Inactivity,  // the application's own
   Count,
@@ -108,6 +112,8 @@ class Connection {
   [[nodiscard]] Result<std::size_t> read(MutableBytes out, Instant now);
   [[nodiscard]] Result<Bytes> peek() const;
   Result<void> consume(std::size_t octets, Instant now);
+  [[nodiscard]] Result<std::size_t> write_urgent(Bytes data, Instant now);
+  [[nodiscard]] Result<std::uint8_t> read_urgent();
   Result<void> shutdown_write(Instant now);
   void close(Instant now);
   void abort(Instant now);
@@ -115,6 +121,8 @@ class Connection {
   void set_keepalive(bool enabled, Instant now) noexcept;
   void set_user_timeout(Duration timeout, Instant now) noexcept;
   void set_inactivity_timeout(Duration inactivity, Instant now) noexcept;
+  void set_linger(std::optional<Duration> linger) noexcept { linger_ = linger; }
+  void set_dscp(std::uint8_t dscp) noexcept { ip_fields_.dscp = dscp; }
 
   // --- The link's side -------------------------------------------------------------------------
   // Processes a segment; `seg` is cut to what is new as it goes along.
@@ -151,7 +159,8 @@ class Connection {
   // Something that arrived is to be acknowledged by the next segment.
   [[nodiscard]] bool owes_ack() const noexcept { return ack_now_; }
   [[nodiscard]] std::size_t writable_octets() const noexcept;
-  [[nodiscard]] std::size_t readable_octets() const noexcept { return receive_queue_.size(); }
+  [[nodiscard]] std::size_t readable_octets() const noexcept;
+  [[nodiscard]] const IpFields& ip_fields() const noexcept { return ip_fields_; }
   [[nodiscard]] TcpInfo info() const noexcept;
 
   // The application has fetched an event of this kind: the next one may be queued.
@@ -243,6 +252,15 @@ class Connection {
   [[nodiscard]] bool make_room_for(const Segment& seg);
   [[nodiscard]] std::uint64_t receive_offset_of(SeqNum seq) const noexcept;
 
+  // --- urgent.cc -------------------------------------------------------------------------------
+  void process_urgent(const Segment& seg);  // sixth
+  [[nodiscard]] std::size_t octets_before_gap() const noexcept;
+  void skip_urgent_octet() noexcept;
+  // The offset of the first octet in the incoming stream that was not read.
+  [[nodiscard]] std::uint64_t read_offset() const noexcept {
+    return received_offset_ - receive_queue_.size();
+  }
+
   // --- receive_window.cc -----------------------------------------------------------------------
   void acknowledge_text(const Segment& seg, Instant now);
   void acknowledge_now() noexcept { ack_now_ = true; }
@@ -307,6 +325,7 @@ class Connection {
                      wire::TcpOptions options, Instant now);
   // How many SACK blocks the next segment carries.
   [[nodiscard]] std::size_t sack_block_count() const noexcept;
+  [[nodiscard]] std::uint32_t user_timeout_option_octets() const noexcept;
   void add_options(wire::TcpOptions& options, wire::TcpFlags flags, Instant now);
 
   // --- timeouts.cc -----------------------------------------------------------------------------
@@ -318,6 +337,12 @@ class Connection {
   void inactivity_timeout(Instant now);
   [[nodiscard]] bool give_up_if_unanswered(Duration limit, Instant now);
   void restart_user_timeout(Instant now) noexcept;
+  void user_timeout_option_arrives(const wire::TcpUserTimeout& option, Instant now) noexcept;
+  [[nodiscard]] Duration user_timeout_in_force() const noexcept {
+    return user_timeout_.in_force(rtt_.timeout());
+  }
+  [[nodiscard]] Duration keepalive_idle() const noexcept;
+  void linger_timeout(Instant now);
   void payload_moved(Instant now) noexcept { last_moved_ = now; }
 
   // --- Sequence numbers of the outgoing stream -------------------------------------------------
@@ -381,9 +406,7 @@ class Connection {
 
   // Acknowledging.
   bool ack_now_ = false;
-  std::uint32_t unacked_octets_ = 0;  // received in order since the last ACK
-  // The largest segment that came, the peer's idea of full-sized (RFC 9293 section 3.8.6.3).
-  std::uint16_t full_segment_ = 536;
+  DelayedAck delayed_ack_;
   std::optional<SeqNum> peer_fin_;  // FIN's sequence number, once seen
 
   // Sending.
@@ -400,8 +423,12 @@ class Connection {
   Instant last_sent_{};                // data
   Instant last_heard_{};               // any acceptable segment
   Instant last_moved_{};               // payload, either way
-  Duration user_timeout_{0};
+  UserTimeout user_timeout_;
+  std::optional<Duration> linger_;
   Duration inactivity_{0};
+  IpFields ip_fields_;
+  UrgentSender urgent_sender_;
+  UrgentReceiver urgent_receiver_;
 
   // When the SYN or SYN,ACK left; none once it was sent again (Karn's rule).
   std::optional<Instant> syn_sent_at_;

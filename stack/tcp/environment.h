@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runnel/config.h"
 #include "runnel/counters.h"
 #include "runnel/event.h"
 #include "runnel/trace.h"
@@ -22,6 +23,23 @@ class EventSink {
   virtual void push(const Event& event) = 0;
 };
 
+// The IPv4 header fields that are a connection's to choose (RFC 9293 section 3.9).
+struct IpFields {
+  static constexpr std::uint8_t kLargestDscp = 63;
+
+  std::uint8_t ttl = 64;
+  std::uint8_t dscp = 0;
+
+  [[nodiscard]] static constexpr IpFields of(const TcpConfig& config) noexcept {
+    return {config.ttl, config.dscp};
+  }
+};
+
+// No packet leaves with a TTL of 0 (RFC 1122 section 3.2.1.7).
+[[nodiscard]] constexpr bool are_valid(const IpFields& fields) noexcept {
+  return fields.ttl > 0 && fields.dscp <= IpFields::kLargestDscp;
+}
+
 // Takes segments that belong to no connection, or to one that is about to be gone: RSTs.
 class SegmentSink {
  public:
@@ -29,7 +47,8 @@ class SegmentSink {
   SegmentSink(const SegmentSink&) = delete;
   SegmentSink& operator=(const SegmentSink&) = delete;
   virtual ~SegmentSink() = default;
-  virtual void send(const FourTuple& tuple, const wire::TcpHeader& header) = 0;
+  virtual void send(const FourTuple& tuple, const wire::TcpHeader& header,
+                    const IpFields& fields) = 0;
 };
 
 // What the link does for us, and how much it takes at once.

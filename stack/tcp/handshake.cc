@@ -13,7 +13,9 @@ void Connection::segment_arrives_syn_sent(Segment& seg, Instant now) {
   const bool is_ack_acceptable = seg.flags.ack && snd_.iss < seg.ack && seg.ack <= snd_.nxt;
   if (seg.flags.ack && !is_ack_acceptable) {
     drop(DropReason::TcpUnacceptableAck);
-    if (const auto reset = reset_answering(tuple_, seg)) environment_.segments.send(tuple_, *reset);
+    if (const auto reset = reset_answering(tuple_, seg)) {
+      environment_.segments.send(tuple_, *reset, ip_fields_);
+    }
     return;
   }
   // Second, check the RST bit. One without an ACK could be anybody's guess.
@@ -46,6 +48,7 @@ void Connection::segment_arrives_syn_sent(Segment& seg, Instant now) {
   if (syn_sent_at_) rtt_.take_sample(now - *syn_sent_at_);
   enter_established(now);
   acknowledge_now();
+  process_urgent(seg);
   // Text and FIN that came with the SYN go through the seventh and eighth step.
   seg.trim_front(1);
   const std::uint32_t beyond = seg.len() - std::min(seg.len(), rcv_.wnd());
@@ -59,6 +62,7 @@ void Connection::learn_from_syn(const Segment& seg, Instant now) {
   rcv_.nxt = seg.seq + 1;
   rcv_.edge = rcv_.nxt + syn_window(config_->receive_buffer_octets);
   snd_.wnd = snd_.max_wnd = seg.window;  // never scaled in a SYN
+  if (seg.options.user_timeout) user_timeout_option_arrives(*seg.options.user_timeout, now);
   snd_.wl1 = seg.seq;
   snd_.wl2 = seg.flags.ack ? seg.ack : snd_.iss;
   // An option counts when both SYNs have it, and this side's had those that it is configured for.
@@ -106,6 +110,7 @@ bool Connection::transmit_handshake(TxFrame& frame, Instant now) {
   if (flags.ack ? snd_.scale > 0 || rcv_.scale > 0 : config_->window_scaling) {
     options.window_scale = offered_window_scale(*config_);
   }
+  if (user_timeout_.is_enabled()) options.user_timeout = user_timeout_.option();
   options.sack_permitted = flags.ack ? is_sack_permitted_ : config_->sack;
   if (!flags.ack && config_->timestamps) options.timestamps = timestamps_.option(false, now);
   std::uint32_t text_octets = 0;

@@ -63,6 +63,7 @@ wire::TcpHeader SynReceivedRecord::syn_ack(const TcpConfig& config, const LinkLi
     header.options.window_scale = offered_window_scale(config);
   }
   header.options.sack_permitted = is_sack_permitted;
+  if (config.user_timeout_option) header.options.user_timeout = UserTimeout(config).option();
   if (timestamps.is_agreed()) header.options.timestamps = timestamps.option(true, now);
   return header;
 }

@@ -9,6 +9,12 @@
 
 namespace runnel::tcp {
 
+namespace {
+
+constexpr std::uint8_t kKeepaliveOctet = 0;
+
+}  // namespace
+
 bool Connection::poll_transmit(TxFrame& frame, Instant now) {
   switch (state_) {
     case State::Closed:
@@ -186,6 +192,8 @@ std::uint32_t Connection::cwnd_room() const noexcept {
 std::uint32_t Connection::maximum_text_octets() const noexcept {
   const LinkLimits& link = environment_.link;
   const std::uint32_t one = text_limit();
+  // The pointer is right for one segment only: a link that cuts super-packets would repeat it.
+  if (urgent_sender_.is_urgent(snd_.una)) return one;
   if (!link.segmentation_offload) return one;
   const std::size_t most = link.gso_maximum_octets - kIpv4HeaderOctets - wire::kTcpMaxHeaderOctets;
   return static_cast<std::uint32_t>(std::max<std::size_t>(one, most - most % one));
@@ -204,18 +212,19 @@ Connection::Permission Connection::new_data_permission() {
       is_fin_queued_ && takes_everything && usable > octets && state_ != State::SynReceived;
   if (fin || octets == 0) return {octets, fin};
 
+  const bool nagle = nagle_ && data_una() < snd_.nxt && !urgent_sender_.is_urgent(snd_.nxt);
   const std::uint32_t tail = octets % text_limit();
   if (tail == 0) return {octets, false};
   if (takes_everything) {
     // Nagle (RFC 9293 section 3.7.4): less than a segment waits while anything is unacknowledged.
-    if (nagle_ && data_una() < snd_.nxt && !is_fin_queued_) octets -= tail;
+    if (nagle && !is_fin_queued_) octets -= tail;
     return {octets, false};
   }
   // Something stays behind, so only whole segments leave (section 3.8.6.2.1) ...
   if (octets > tail) return {octets - tail, false};
   // ... unless the peer's window never was larger, or the override timer has run out.
   if (room <= octets) return {};
-  if (nagle_ && data_una() < snd_.nxt) return {};
+  if (nagle) return {};
   const bool is_half_the_largest_window = octets >= std::max(1U, snd_.max_wnd / 2);
   if (is_half_the_largest_window || override_sws_) return {octets, false};
   return {};
@@ -263,7 +272,8 @@ bool Connection::transmit_probe(TxFrame& frame, Instant now) {
   if (keepalive_probe_now_) {
     keepalive_probe_now_ = false;
     ++environment_.counters.tcp_keepalive_probes;
-    (void)emit(frame, snd_.nxt - 1, {.ack = true}, 0, {}, now);
+    const std::uint32_t octets = config_->keepalive_with_octet ? 1 : 0;  // MAY-6
+    (void)emit(frame, snd_.nxt - 1, {.ack = true}, octets, {}, now);
     return true;
   }
   return false;
@@ -272,13 +282,20 @@ bool Connection::transmit_probe(TxFrame& frame, Instant now) {
 // --- One segment ---------------------------------------------------------------------------------
 
 std::uint32_t Connection::text_limit() const noexcept {
-  return smss_ - static_cast<std::uint32_t>(wire::sack_option_octets(sack_block_count()));
+  return smss_ - user_timeout_option_octets() -
+         static_cast<std::uint32_t>(wire::sack_option_octets(sack_block_count()));
+}
+
+// Data carry the user timeout option until a segment with it was acknowledged.
+std::uint32_t Connection::user_timeout_option_octets() const noexcept {
+  return user_timeout_.is_to_be_announced(snd_.una) ? UserTimeout::kOptionOctets : 0;
 }
 
 // As many as the option space holds, and SMSS: on a path of a tiny MTU text comes first.
 std::size_t Connection::sack_block_count() const noexcept {
   if (!is_sack_permitted_) return 0;
-  const std::size_t taken = timestamps_.is_agreed() ? Timestamps::kOptionOctets : 0;
+  const std::size_t taken =
+      (timestamps_.is_agreed() ? Timestamps::kOptionOctets : 0U) + user_timeout_option_octets();
   const std::size_t space = std::min<std::size_t>(wire::kTcpMaxOptionOctets - taken, smss_ / 2U);
   return sack_reporter_.block_count(out_of_order_, wire::sack_blocks_in(space));
 }
@@ -298,7 +315,10 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
   const SeqNum text_seq = flags.syn ? seq + 1 : seq;
   const std::uint32_t limit = flags.syn ? kMaxUnscaledWindow : text_limit();
   add_options(options, flags, now);
-  if (text_octets > 0) {
+  if (text_octets > 0 && text_seq < data_una()) {
+    frame.append({&kKeepaliveOctet, 1});  // acknowledged long ago, and not kept
+  } else if (text_octets > 0) {
+    if (user_timeout_option_octets() > 0) options.user_timeout = user_timeout_.option();
     std::size_t got = send_queue_.gather(offset_of(text_seq), text_octets, frame);
     assert(got > 0);
     if (got < text_octets) {          // a frame holds only so many slices
@@ -313,6 +333,8 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
   header.seq = seq;
   header.flags = flags;
   header.options = options;
+  urgent_sender_.acknowledged(snd_.una);
+  urgent_sender_.announce(header);
   if (flags.ack) header.ack = rcv_.nxt;
   header.window = flags.syn ? announce_syn_window() : announce_window();
   write_tcp_header(frame, tuple_, header, environment_.link.checksum_offload);
@@ -327,13 +349,14 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
   if (flags.ack) {  // every segment acknowledges
     ack_now_ = false;
     timestamps_.on_ack_sent(rcv_.nxt);
-    unacked_octets_ = 0;
+    delayed_ack_.acknowledged();
     timers_.cancel(TimerKind::DelayedAck);
   }
   environment_.counters.tcp_out_segs +=
       std::max<std::size_t>(1, (frame.payload_octets() + limit - 1) / limit);
-  return static_cast<std::uint32_t>(frame.payload_octets()) + (flags.syn ? 1U : 0U) +
-         (flags.fin ? 1U : 0U);
+  const auto text = static_cast<std::uint32_t>(frame.payload_octets());
+  if (options.user_timeout && text > 0) user_timeout_.announced(seq + text);
+  return text + (flags.syn ? 1U : 0U) + (flags.fin ? 1U : 0U);
 }
 
 }  // namespace runnel::tcp

@@ -41,6 +41,7 @@ void Connection::process_text(Segment& seg, Instant now) {
     return;
   }
   payload_moved(now);
+  urgent_receiver_.text_arrives(receive_offset_of(seg.seq), seg.text);
   if (is_behind_gap) {
     accept_out_of_order(seg);
   } else {
@@ -81,7 +82,8 @@ void Connection::accept_in_order(const Segment& seg, Instant now) {
   receive_buffer_.rtt().text_arrived(received_offset_, received_offset_ + rcv_.wnd(), since_echoed,
                                      now);
   acknowledge_text(seg, now);
-  if (octets > 0) report_once(EventKind::Readable);
+  skip_urgent_octet();
+  if (octets > 0 && !receive_queue_.empty()) report_once(EventKind::Readable);
 }
 
 // Whether there is memory for the text. Text in order may have that of octets further on, so that

@@ -7,15 +7,9 @@
 
 namespace runnel::tcp {
 
-// Delays the ACK of text in order, but not of every second full-sized segment. A super-packet
-// stands for many segments and is acknowledged at once.
 void Connection::acknowledge_text(const Segment& seg, Instant now) {
-  const std::uint32_t per_segment =
-      (static_cast<std::uint32_t>(seg.text.size()) + seg.segment_count - 1) / seg.segment_count;
-  full_segment_ = std::max(
-      full_segment_, static_cast<std::uint16_t>(std::min<std::uint32_t>(per_segment, UINT16_MAX)));
-  unacked_octets_ += static_cast<std::uint32_t>(seg.text.size());
-  if (unacked_octets_ >= 2U * full_segment_) {
+  if (delayed_ack_.text_arrived(static_cast<std::uint32_t>(seg.text.size()), seg.segment_count,
+                                rtt_.timeout(), now)) {
     acknowledge_now();
   } else if (!timers_.is_set(TimerKind::DelayedAck)) {
     timers_.set(TimerKind::DelayedAck, now + config_->delayed_ack);
@@ -31,7 +25,8 @@ SeqNum Connection::best_edge() const noexcept {
   const std::size_t free = free_octets() - std::min(free_octets(), reserve);
   const std::size_t most = std::size_t{kMaxUnscaledWindow} << rcv_.scale;
   const SeqNum candidate = rcv_.nxt + static_cast<std::uint32_t>(std::min(free, most));
-  const auto step = static_cast<std::int32_t>(std::min<std::size_t>(buffer / 2, full_segment_));
+  const auto step =
+      static_cast<std::int32_t>(std::min<std::size_t>(buffer / 2, delayed_ack_.full_segment()));
   return candidate - rcv_.edge >= step ? candidate : rcv_.edge;
 }
 
@@ -44,7 +39,7 @@ void Connection::application_has_read(std::size_t octets, Instant now) {
   if (is_fin_received_ || !is_synchronized(state_)) return;
   const std::int32_t growth = best_edge() - rcv_.edge;
   if (growth <= 0) return;
-  const bool was_nearly_closed = rcv_.wnd() < 2U * full_segment_;
+  const bool was_nearly_closed = rcv_.wnd() < 2U * delayed_ack_.full_segment();
   const bool is_large = static_cast<std::size_t>(growth) >= receive_buffer_.octets() / 4;
   if (was_nearly_closed || is_large) acknowledge_now();
 }

@@ -28,6 +28,7 @@ struct Segment {
   SeqNum ack;
   wire::TcpFlags flags;
   std::uint16_t window = 0;  // the header's field, not scaled
+  std::uint16_t urgent_pointer = 0;
   wire::TcpOptions options;
   Bytes text;             // SEG.TEXT: the payload
   buffer::SlabRef block;  // what `text` lies in
@@ -77,6 +78,7 @@ struct Segment {
     segment.flags = view.flags();
     segment.had_syn = segment.flags.syn;
     segment.window = view.window();
+    segment.urgent_pointer = view.urgent_pointer();
     segment.options = view.options();
     segment.text = view.payload();
     return segment;

@@ -46,7 +46,8 @@ void Connection::segment_arrives_otherwise(Segment& seg, Instant now) {
   last_heard_ = now;
   keepalive_probes_ = 0;
   if (check_ack(seg, now) == Verdict::Discard) return;  // fifth
-  // sixth: urgent octets stay in the stream and are read like all others (RFC 9293 section 3.8.5)
+  if (seg.options.user_timeout) user_timeout_option_arrives(*seg.options.user_timeout, now);
+  process_urgent(seg);     // sixth
   process_text(seg, now);  // seventh
   process_fin(now);        // eighth
 }

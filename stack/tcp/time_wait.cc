@@ -16,6 +16,7 @@ TimeWaitRecord TimeWaitRecord::from(const Connection& connection) noexcept {
   record.ignores_reset = connection.config().time_wait_ignores_reset;
   record.time_wait = connection.config().time_wait;
   record.timestamps = connection.timestamps();
+  record.ip_fields = connection.ip_fields();
   return record;
 }
 

@@ -20,6 +20,7 @@ struct TimeWaitRecord {
   bool ignores_reset = false;  // the connection's TcpConfig::time_wait_ignores_reset
   Duration time_wait{0};       // ... and time_wait: 2 MSL
   Timestamps timestamps;
+  IpFields ip_fields;
 
   // REQUIRES: the connection has just entered TIME-WAIT.
   [[nodiscard]] static TimeWaitRecord from(const Connection& connection) noexcept;

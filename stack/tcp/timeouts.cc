@@ -18,6 +18,7 @@ void Connection::timeouts(Instant now) {
   if (take(TimerKind::Persist)) persist_timeout(now);
   if (take(TimerKind::DelayedAck)) acknowledge_now();
   if (take(TimerKind::Keepalive)) keepalive_timeout(now);
+  if (take(TimerKind::Linger)) linger_timeout(now);
   if (take(TimerKind::FinWait2)) enter_closed({}, now);  // the peer had its time to end too
   if (take(TimerKind::Inactivity)) inactivity_timeout(now);
 }
@@ -31,9 +32,30 @@ void Connection::user_timeout(Instant now) {
 }
 
 void Connection::restart_user_timeout(Instant now) noexcept {
-  if (user_timeout_ <= Duration{0} || timers_.is_set(TimerKind::UserTimeout)) return;
+  const Duration timeout = user_timeout_in_force();
+  if (timeout <= Duration{0} || timeout == kForever || timers_.is_set(TimerKind::UserTimeout)) {
+    return;
+  }
   if (snd_.una == snd_.nxt && unsent() == 0) return;
-  timers_.set(TimerKind::UserTimeout, now + user_timeout_);
+  timers_.set(TimerKind::UserTimeout, now + timeout);
+}
+
+// RFC 5482 section 3.1: the peer may move the timeout while the application has not set one.
+void Connection::user_timeout_option_arrives(const wire::TcpUserTimeout& option,
+                                             Instant now) noexcept {
+  const Duration before = user_timeout_in_force();
+  if (!user_timeout_.arrives(option) || user_timeout_in_force() == before) return;
+  timers_.cancel(TimerKind::UserTimeout);
+  restart_user_timeout(now);
+}
+
+// --- Linger --------------------------------------------------------------------------------------
+
+// The application has closed, and does not want to wait any longer for what is unacknowledged.
+void Connection::linger_timeout(Instant now) {
+  if (snd_.una == snd_.nxt && unsent() == 0) return;
+  send_reset(snd_.nxt, now);
+  enter_closed({}, now);
 }
 
 // --- Retransmission ------------------------------------------------------------------------------
@@ -82,6 +104,8 @@ void Connection::reordering_timeout(Instant now) {
 // R2 of RFC 9293 section 3.8.3: gives the connection up when nothing has been heard for `limit`
 // since the first retransmission or probe. Returns whether it did.
 bool Connection::give_up_if_unanswered(Duration limit, Instant now) {
+  // What the application or the peer has chosen takes the place of R2 (MUST-21).
+  if (user_timeout_in_force() > Duration{0}) limit = kForever;
   if (unanswered_since_ == kNever) {
     unanswered_since_ = now;
     return false;
@@ -115,7 +139,7 @@ void Connection::persist_timeout(Instant now) {
 
 void Connection::keepalive_timeout(Instant now) {
   if (!keepalive_ || !is_synchronized(state_)) return;
-  const Instant due = keepalive_probes_ == 0 ? last_heard_ + config_->keepalive_idle : now;
+  const Instant due = keepalive_probes_ == 0 ? last_heard_ + keepalive_idle() : now;
   if (now < due) {  // something was heard since the timer was set
     timers_.set(TimerKind::Keepalive, due);
     return;
@@ -132,6 +156,14 @@ void Connection::keepalive_timeout(Instant now) {
   ++keepalive_probes_;
   keepalive_probe_now_ = true;
   timers_.set(TimerKind::Keepalive, now + config_->keepalive_interval);
+}
+
+// With the user timeout option the first probe comes after a user timeout (RFC 5482 section 4.2):
+// the peer was promised that much.
+Duration Connection::keepalive_idle() const noexcept {
+  const Duration user_timeout = user_timeout_in_force();
+  if (!user_timeout_.is_enabled() || user_timeout == kForever) return config_->keepalive_idle;
+  return std::max(config_->keepalive_idle, user_timeout + std::chrono::seconds(1));
 }
 
 // --- Inactivity ----------------------------------------------------------------------------------

@@ -88,7 +88,10 @@ void Connection::make_room_for_writer() {
 // --- RECEIVE -------------------------------------------------------------------------------------
 
 Result<Bytes> Connection::peek() const {
-  if (!receive_queue_.empty()) return receive_queue_.front();
+  if (!receive_queue_.empty()) {
+    const Bytes front = receive_queue_.front();
+    return front.first(std::min(front.size(), octets_before_gap()));
+  }
   if (is_given_up_) return Errc::broken_pipe;
   if (error_) return error_;  // before the end: what was flushed must not look like a whole stream
   if (is_fin_received_) return Bytes{};
@@ -98,14 +101,21 @@ Result<Bytes> Connection::peek() const {
 
 Result<std::size_t> Connection::read(MutableBytes out, Instant now) {
   if (const auto view = peek(); !view) return view.error();
-  const std::size_t octets = receive_queue_.read(out);
+  // In two parts when an urgent octet is to be left out between them.
+  std::size_t octets = receive_queue_.read(out.first(std::min(out.size(), octets_before_gap())));
+  skip_urgent_octet();
+  octets +=
+      receive_queue_.read(out.subspan(octets, std::min(out.size() - octets, octets_before_gap())));
   if (octets > 0) application_has_read(octets, now);
   return octets;
 }
 
 Result<void> Connection::consume(std::size_t octets, Instant now) {
-  if (octets > receive_queue_.size()) return Errc::invalid_argument;
-  receive_queue_.consume(octets);
+  if (octets > readable_octets()) return Errc::invalid_argument;
+  const std::size_t before_gap = std::min(octets, octets_before_gap());
+  receive_queue_.consume(before_gap);
+  skip_urgent_octet();
+  receive_queue_.consume(octets - before_gap);
   if (octets > 0) application_has_read(octets, now);
   return {};
 }
@@ -151,7 +161,9 @@ void Connection::close(Instant now) {
   }
   // Octets that nobody will read are lost, and the peer is to know (RFC 9293 section 3.6.1, and
   // RFC 2525 section 2.17).
-  if (!receive_queue_.empty() && state_ != State::Closed && state_ != State::TimeWait) {
+  const bool gives_up_at_once = linger_ && *linger_ <= Duration{0};
+  if ((!receive_queue_.empty() || gives_up_at_once) && state_ != State::Closed &&
+      state_ != State::TimeWait) {
     abort(now);
     return;
   }
@@ -159,6 +171,9 @@ void Connection::close(Instant now) {
   receive_queue_.clear();
   if (!is_fin_queued_ && state_ != State::Closed && state_ != State::TimeWait) {
     (void)shutdown_write(now);
+  }
+  if (linger_ && state_ != State::Closed && state_ != State::TimeWait) {
+    timers_.set(TimerKind::Linger, now + *linger_);
   }
   if (state_ == State::FinWait2) timers_.set(TimerKind::FinWait2, now + config_->fin_wait_2);
 }
@@ -195,12 +210,12 @@ void Connection::set_keepalive(bool enabled, Instant now) noexcept {
   if (!enabled) {
     timers_.cancel(TimerKind::Keepalive);
   } else if (is_synchronized(state_) && state_ != State::TimeWait) {
-    timers_.set(TimerKind::Keepalive, std::max(now, last_heard_ + config_->keepalive_idle));
+    timers_.set(TimerKind::Keepalive, std::max(now, last_heard_ + keepalive_idle()));
   }
 }
 
 void Connection::set_user_timeout(Duration timeout, Instant now) noexcept {
-  user_timeout_ = timeout;
+  user_timeout_.set(timeout);
   timers_.cancel(TimerKind::UserTimeout);
   restart_user_timeout(now);
 }

@@ -5,9 +5,9 @@
 
 #include "stack/wire/format.h"
 #include "stack/wire/ipv4.h"
-#include "tests/support/fixed_buffers.h"
 #include "tests/support/oracle.h"
 #include "tests/support/packet_check.h"
+#include "tests/support/plain_config.h"
 #include "tests/support/test_defaults.h"
 
 namespace runnel::test {
@@ -71,7 +71,7 @@ void TcpTester::TearDown() {
 void TcpTester::rebuild(const Config& config, std::optional<Instant> start) {
   stack_.reset();
   config_ = config;
-  if (!keep_defaults) fix_buffers(config_.tcp);
+  if (!keep_defaults) make_plain(config_.tcp);
   apply_timestamps_default();
   random_ = std::make_unique<SeededRandom>(kSeed);
   states_ = std::make_unique<StateRecorder>();

@@ -75,6 +75,7 @@ struct TcpInfo {
 
   std::uint16_t path_mtu_octets = 0;
   Duration user_timeout{0};       // in force; zero: R2 decides
+  Duration peer_user_timeout{0};  // as the peer's option said (RFC 5482); zero: it did not
   std::size_t urgent_octets = 0;  // unread octets up to the urgent mark
 };
 

@@ -118,7 +118,7 @@ class Stack {
 
   // Starts to accept connections to `local`; the unspecified address means every address of the
   // stack. The passive OPEN of RFC 9293 section 3.10.1.
-  // Errors: invalid_argument       port 0
+  // Errors: invalid_argument       port 0, a TTL of 0 or a DiffServ value above 63
   //         address_not_available  not an address of this stack
   //         address_in_use         the endpoint has a listener
   [[nodiscard]] Result<ListenerId> listen(const Endpoint& local, const ListenOptions& options = {});
@@ -131,7 +131,8 @@ class Stack {
   Result<void> close_listener(ListenerId listener);
 
   // Starts to open a connection: the active OPEN. Connected, or Error and Closed, follow.
-  // Errors: invalid_argument       remote port 0, or a remote that is not a unicast address
+  // Errors: invalid_argument       remote port 0, or a remote that is not a unicast address, or a
+  //                                TTL of 0 or a DiffServ value above 63
   //         address_not_available  no such local address, or no port is free
   //         already_connected      the pair of endpoints is in use
   //         no_buffer_space        as many connections as there may be
@@ -166,6 +167,18 @@ class Stack {
   [[nodiscard]] std::size_t writable_octets(ConnectionId connection) const;
   [[nodiscard]] std::size_t readable_octets(ConnectionId connection) const;
 
+  // As write(), and what was written until now is urgent (RFC 9293 section 3.8.5): the peer hears
+  // of it ahead of the octets, even while its window is closed. New applications should not use
+  // urgent data (RFC 6093 section 5): middleboxes clear the mark, and stacks disagree about where
+  // it is.
+  [[nodiscard]] Result<std::size_t> write_urgent(ConnectionId connection, Bytes data);
+
+  // Where urgent data are not left in the stream (TcpConfig::urgent_inline), the one octet that was
+  // taken out of it. After Urgent; how far away the mark is, is in info().
+  // Errors: would_block  none, read already, or not here yet
+  //         broken_pipe, connection_reset, timed_out, ..., invalid_handle  as read()
+  [[nodiscard]] Result<std::uint8_t> read_urgent(ConnectionId connection);
+
   // Ends this side's stream after what was written: FIN. Reading goes on (half-close).
   // Errors: broken_pipe when done before, not_connected, invalid_handle.
   Result<void> shutdown_write(ConnectionId connection);
@@ -182,7 +195,17 @@ class Stack {
   Result<void> set_inactivity_timeout(ConnectionId connection, Duration inactivity);
   Result<void> set_nagle(ConnectionId connection, bool enabled);
   Result<void> set_keepalive(ConnectionId connection, bool enabled);
+  // Gives up when octets stay unacknowledged for `timeout`, instead of after R2 (RFC 9293 section
+  // 3.8.3). kForever: never. Zero: R2 again, or what the peer asks for with RFC 5482's option.
   Result<void> set_user_timeout(ConnectionId connection, Duration timeout);
+  // What close() does with octets that the peer has not acknowledged. Nothing: they are delivered,
+  // however long that takes. A time: what is unacknowledged that long after close() is given up
+  // with RST. Zero: RST at once.
+  Result<void> set_linger(ConnectionId connection, std::optional<Duration> linger);
+  // The DiffServ value of all further segments: 0 to 63, handed to IP as it is. An application
+  // should keep one value for the life of a connection (RFC 9293 section 3.9.1.7): segments of
+  // different classes overtake each other, which looks like loss.
+  Result<void> set_dscp(ConnectionId connection, std::uint8_t dscp);
 
   [[nodiscard]] Result<TcpInfo> info(ConnectionId connection) const;
   [[nodiscard]] Result<Endpoint> local_endpoint(ConnectionId connection) const;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <system_error>
 
 #include "runnel/bytes.h"
@@ -35,6 +36,9 @@ struct DrainEvent {
 struct EndEvent {
   using Function = std::function<void()>;
 };
+struct UrgentEvent {
+  using Function = std::function<void()>;
+};
 struct ErrorEvent {
   using Function = std::function<void(std::error_code)>;
 };
@@ -51,6 +55,7 @@ inline constexpr DataEvent data{};          // octets arrived; registering it st
 inline constexpr ReadableEvent readable{};  // for read() and peek(): octets wait, or the end does
 inline constexpr DrainEvent drain{};        // there is room again after a write that fell short
 inline constexpr EndEvent end{};            // the peer has ended its stream, and all of it was read
+inline constexpr UrgentEvent urgent{};      // urgent octets are on their way, or more of them
 inline constexpr ErrorEvent error{};        // the connection failed; close follows
 inline constexpr TimeoutEvent timeout{};    // nothing moved for set_timeout(); nothing is closed
 inline constexpr CloseEvent close{};        // the last event, always sent once
@@ -88,6 +93,7 @@ class TcpSocket {
   Subscription on(ReadableEvent, ReadableEvent::Function function);
   Subscription on(DrainEvent, DrainEvent::Function function);
   Subscription on(EndEvent, EndEvent::Function function);
+  Subscription on(UrgentEvent, UrgentEvent::Function function);
   Subscription on(ErrorEvent, ErrorEvent::Function function);
   Subscription on(TimeoutEvent, TimeoutEvent::Function function);
   Subscription on(CloseEvent, CloseEvent::Function function);
@@ -98,6 +104,8 @@ class TcpSocket {
   [[nodiscard]] Result<Bytes> peek() const;
   Result<void> consume(std::size_t octets);
   Result<std::size_t> write(Bytes octets);
+  Result<std::size_t> write_urgent(Bytes octets);  // discouraged: see Stack
+  [[nodiscard]] Result<std::uint8_t> read_urgent();
   Result<void> shutdown_write();
   Result<void> close();
   Result<void> abort();
@@ -111,6 +119,9 @@ class TcpSocket {
   Result<void> set_timeout(Duration inactivity);
   Result<void> set_nagle(bool enabled);
   Result<void> set_keepalive(bool enabled);
+  Result<void> set_user_timeout(Duration timeout);
+  Result<void> set_linger(std::optional<Duration> linger);
+  Result<void> set_dscp(std::uint8_t dscp);
 
   [[nodiscard]] Result<Endpoint> local_endpoint() const;
   [[nodiscard]] Result<Endpoint> remote_endpoint() const;

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "stack/tcp/handshake.h"
-#include "tests/support/fixed_buffers.h"
+#include "tests/support/plain_config.h"
 
 namespace runnel::tcp {
 
@@ -24,7 +24,7 @@ std::error_code RecordedEvents::error_of(EventKind kind) const {
 namespace {
 
 LoneConnectionOptions with_fixed_buffers(LoneConnectionOptions options) {
-  if (!options.keep_defaults) test::fix_buffers(options.config);
+  if (!options.keep_defaults) test::make_plain(options.config);
   return options;
 }
 

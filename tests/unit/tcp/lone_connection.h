@@ -48,7 +48,11 @@ class RecordedEvents final : public EventSink {
 
 class RecordedSegments final : public SegmentSink {
  public:
-  void send(const FourTuple&, const wire::TcpHeader& header) override { list.push_back(header); }
+  void send(const FourTuple&, const wire::TcpHeader& header, const IpFields& fields) override {
+    list.push_back(header);
+    last_fields = fields;
+  }
+  IpFields last_fields;
   std::vector<wire::TcpHeader> list;
 };
 
@@ -72,7 +76,7 @@ struct LoneConnectionOptions {
   std::optional<std::uint32_t> peer_timestamps;  // TSval of the SYN
   // The least size of the block in which a segment arrives; the smallest that fits it unless set.
   std::size_t receive_block_octets = 0;
-  // False: buffers have a fixed size, see fix_buffers().
+  // False: see make_plain().
   bool keep_defaults = false;
 };
 

@@ -1,13 +1,13 @@
-// Buffers that do not grow, for tests that count octets.
+// Buffers that do not grow and ACKs that are not quick, for tests that count octets and segments.
 #pragma once
 
 #include "runnel/config.h"
 
 namespace runnel::test {
 
-// Where `tcp` has the product's defaults, the buffers get a fixed size of 1 MiB; where a test has
-// chosen the first size alone, that is the size.
-inline void fix_buffers(TcpConfig& tcp) noexcept {
+// Where `tcp` has the product's defaults, the buffers get a fixed size of 1 MiB, and every segment
+// may have a delayed ACK. Where a test has chosen a buffer's first size alone, that is the size.
+inline void make_plain(TcpConfig& tcp) noexcept {
   constexpr std::size_t kFixed = std::size_t{1} << 20U;
   const TcpConfig defaults;
   const auto fix = [](std::size_t& first, std::size_t& maximum, std::size_t default_first,
@@ -20,6 +20,7 @@ inline void fix_buffers(TcpConfig& tcp) noexcept {
       defaults.receive_buffer_maximum_octets);
   fix(tcp.send_buffer_octets, tcp.send_buffer_maximum_octets, defaults.send_buffer_octets,
       defaults.send_buffer_maximum_octets);
+  if (tcp.quick_acks == defaults.quick_acks) tcp.quick_acks = 0;
 }
 
 }  // namespace runnel::test

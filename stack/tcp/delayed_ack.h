@@ -1,0 +1,53 @@
+// When text in order is acknowledged: RFC 9293 section 3.8.6.3, RFC 5681 section 4.2.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "runnel/time.h"
+
+namespace runnel::tcp {
+
+// Counts what is unacknowledged, and says when that is enough.
+//
+// An acknowledgment waits for a second full-sized segment, or for the delayed-ACK timer, which the
+// connection keeps. What a full-sized segment is only the peer knows: the largest that came is the
+// best guess. A super-packet stands for many segments and is therefore enough by itself.
+//
+// At the beginning, and after an idle time of a retransmission timeout or more, the peer's window
+// is small and grows with each ACK, so that the first segments are acknowledged one by one.
+class DelayedAck {
+ public:
+  explicit DelayedAck(std::uint8_t quick_acks) noexcept
+      : quick_acks_(quick_acks), quick_left_(quick_acks) {}
+
+  // `octets` of text in `segments` segments have arrived in order, and the peer counts as idle
+  // after `idle`. Returns whether to acknowledge at once.
+  [[nodiscard]] bool text_arrived(std::uint32_t octets, std::uint32_t segments, Duration idle,
+                                  Instant now) noexcept {
+    const std::uint32_t each = (octets + segments - 1) / segments;
+    full_segment_ = std::max(full_segment_,
+                             static_cast<std::uint16_t>(std::min<std::uint32_t>(each, UINT16_MAX)));
+    waiting_octets_ += octets;
+    if (last_text_ != Instant{} && now - last_text_ >= idle) quick_left_ = quick_acks_;
+    last_text_ = now;
+    const bool is_quick = quick_left_ > 0;
+    quick_left_ =
+        static_cast<std::uint8_t>(quick_left_ - std::min<std::uint32_t>(quick_left_, segments));
+    return is_quick || waiting_octets_ >= 2U * full_segment_;
+  }
+  // A segment with ACK leaves.
+  void acknowledged() noexcept { waiting_octets_ = 0; }
+
+  // The largest segment that came, in octets of text.
+  [[nodiscard]] std::uint16_t full_segment() const noexcept { return full_segment_; }
+
+ private:
+  std::uint32_t waiting_octets_ = 0;  // received in order since the last ACK
+  std::uint16_t full_segment_ = 536;  // MUST-15: what no MSS option means
+  std::uint8_t quick_acks_;
+  std::uint8_t quick_left_;
+  Instant last_text_{};
+};
+
+}  // namespace runnel::tcp
