@@ -117,11 +117,13 @@ auto Engine::on_connection(ConnectionId id, Call&& call)
 }
 
 Result<std::size_t> Engine::write(ConnectionId id, Bytes data) {
-  return on_connection(id, [&](tcp::Connection& connection) {
+  auto result = on_connection(id, [&](tcp::Connection& connection) {
     auto outcome = connection.write(data, now_);
     if (outcome.error() == make_error_code(Errc::no_buffer_space)) memory_waiters_.push_back(id);
     return outcome;
   });
+  relieve_memory_pressure();
+  return result;
 }
 
 Result<std::size_t> Engine::read(ConnectionId id, MutableBytes out) {
@@ -133,11 +135,13 @@ Result<void> Engine::consume(ConnectionId id, std::size_t octets) {
 }
 
 Result<std::size_t> Engine::write_urgent(ConnectionId id, Bytes data) {
-  return on_connection(id, [&](tcp::Connection& connection) {
+  auto result = on_connection(id, [&](tcp::Connection& connection) {
     auto outcome = connection.write_urgent(data, now_);
     if (outcome.error() == make_error_code(Errc::no_buffer_space)) memory_waiters_.push_back(id);
     return outcome;
   });
+  relieve_memory_pressure();
+  return result;
 }
 
 Result<std::uint8_t> Engine::read_urgent(ConnectionId id) {

@@ -71,8 +71,7 @@ void Engine::push(const Event& event) {
 }
 
 std::optional<Event> Engine::poll_event() {
-  if (events_.empty() && !memory_waiters_.empty() &&
-      budget_.send_room_octets() > budget_.limit_octets() / 8) {
+  if (events_.empty() && !memory_waiters_.empty() && has_room_for_writers()) {
     for (const ConnectionId id : std::exchange(memory_waiters_, {})) {
       if (HostedConnection* const waiter = hosted(id)) waiter->tcp.memory_is_available();
     }

@@ -18,6 +18,7 @@
 #include "stack/buffer/slab.h"
 #include "stack/core/demux.h"
 #include "stack/core/destination_cache.h"
+#include "stack/core/memory_pressure.h"
 #include "stack/core/port_allocator.h"
 #include "stack/core/records.h"
 #include "stack/ip/address_set.h"
@@ -176,6 +177,10 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void watch_pressure(Listener& owner);
   [[nodiscard]] bool expects_cookies(const Listener& owner) const noexcept;
 
+  // --- memory_pressure.cc ------------------------------------------------------------------------
+  [[nodiscard]] bool has_room_for_writers() const noexcept;
+  void relieve_memory_pressure();
+
   // --- timers.cc -------------------------------------------------------------------------------
   void connection_timer(std::uint32_t index);
   void half_open_timer(std::uint32_t index);
@@ -262,6 +267,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   std::deque<Event> events_;
   std::deque<EchoReply> echo_replies_;
   std::vector<ConnectionId> memory_waiters_;
+  Instant next_relief_{};  // see relieve_memory_pressure()
   tcp::TimestampOffsets timestamp_offsets_;
   DestinationCache destinations_;
   tcp::FastOpenCookies fast_open_cookies_;

@@ -14,6 +14,7 @@ constexpr std::uint8_t kSynAckRetransmissionsUnderPressure = 1;
 
 void Engine::advance(Instant now) {
   set_now(now);
+  relieve_memory_pressure();
   base::IntrusiveList expired;
   wheel_.advance(now_, expired);
   while (base::ListNode* const node = expired.pop_front()) {

@@ -212,6 +212,7 @@ void Connection::update_send_window(const Segment& seg, Instant now) {
   if (snd_.wnd == 0) return;
   timers_.cancel(TimerKind::Persist);
   persist_back_off_ = 0;
+  persisting_since_ = kNever;
   probe_now_ = false;
   if (was_closed && snd_.una < snd_.nxt) restart_recovery_timer(now);
 }

@@ -92,6 +92,11 @@ std::size_t Connection::writable_octets() const noexcept {
   return send_buffer_.octets() - std::min(send_buffer_.octets(), send_queue_.size());
 }
 
+std::size_t Connection::held_octets() const noexcept {
+  return send_queue_.charged_octets() + receive_queue_.charged_octets() +
+         out_of_order_.charged_octets();
+}
+
 std::size_t Connection::readable_octets() const noexcept {
   const auto gap = urgent_receiver_.gap();
   return receive_queue_.size() - (gap && *gap < received_offset_ ? 1 : 0);

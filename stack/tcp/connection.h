@@ -133,6 +133,8 @@ class Connection {
   void timeouts(Instant now);
   // Fills `frame` with the next segment (TCP header and payload, no IP header) to be sent now.
   [[nodiscard]] bool poll_transmit(TxFrame& frame, Instant now);
+  // Aborts because the memory that it holds is needed elsewhere (RFC 6429 section 4).
+  void shed(Instant now);
   // A write that failed for lack of memory may be tried again.
   void memory_is_available();
   // The earliest of the timers.
@@ -162,6 +164,12 @@ class Connection {
   [[nodiscard]] std::size_t readable_octets() const noexcept;
   [[nodiscard]] const IpFields& ip_fields() const noexcept { return ip_fields_; }
   [[nodiscard]] TcpInfo info() const noexcept;
+  // Since when the peer's window has been closed for data that wait; kNever while it is open.
+  [[nodiscard]] Instant persisting_since() const noexcept {
+    return state_ == State::Closed ? kNever : persisting_since_;
+  }
+  // What its queues cost of the memory budget.
+  [[nodiscard]] std::size_t held_octets() const noexcept;
 
   // The application has fetched an event of this kind: the next one may be queued.
   void event_fetched(EventKind kind) noexcept {
@@ -418,6 +426,7 @@ class Connection {
   bool is_cwnd_limited_ = false;  // the last segment not sent was held back by cwnd alone
   std::uint8_t keepalive_probes_ = 0;
   std::uint8_t persist_back_off_ = 0;
+  Instant persisting_since_ = kNever;
   std::uint16_t retransmissions_ = 0;  // of the oldest segment
   Instant unanswered_since_ = kNever;  // since when retransmissions or probes have had no answer
   Instant last_sent_{};                // data

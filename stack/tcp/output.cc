@@ -243,6 +243,7 @@ void Connection::restart_congestion_window_if_idle(Instant now) {
 // timer takes over (RFC 9293 section 3.8.6.1), or the override of silly-window avoidance.
 void Connection::arm_persist_if_blocked(Instant now) {
   if (snd_.una < snd_.nxt) return;
+  if (usable_window() == 0 && persisting_since_ == kNever) persisting_since_ = now;
   if (timers_.is_set(TimerKind::Persist) || probe_now_) return;
   const Duration wait = usable_window() > 0 ? config_->sws_override : persist_interval();
   timers_.set(TimerKind::Persist, now + wait);

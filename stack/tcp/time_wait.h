@@ -18,9 +18,9 @@ struct TimeWaitRecord {
   std::uint32_t rcv_wnd = 0;  // octets
   std::uint8_t rcv_scale = 0;
   bool ignores_reset = false;  // the connection's TcpConfig::time_wait_ignores_reset
-  Duration time_wait{0};       // ... and time_wait: 2 MSL
-  Timestamps timestamps;
   IpFields ip_fields;
+  Duration time_wait{0};  // ... and time_wait: 2 MSL
+  Timestamps timestamps;
 
   // REQUIRES: the connection has just entered TIME-WAIT.
   [[nodiscard]] static TimeWaitRecord from(const Connection& connection) noexcept;

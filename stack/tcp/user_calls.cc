@@ -202,6 +202,13 @@ void Connection::abort(Instant now) {
   if (state_ != State::TimeWait) enter_closed({}, now);
 }
 
+void Connection::shed(Instant now) {
+  ++environment_.counters.tcp_persist_aborts;
+  send_reset(snd_.nxt, now);
+  receive_queue_.clear();
+  enter_closed(Errc::no_buffer_space, now);
+}
+
 // --- Options -------------------------------------------------------------------------------------
 
 void Connection::set_keepalive(bool enabled, Instant now) noexcept {

@@ -140,5 +140,15 @@ TEST(Sources, R_1122_3_1_ICMP_NoOptionOfTheBuildLeavesIcmpOut) {
   });
 }
 
+// Where a header first speaks of urgent data, it must say what to think of them.
+TEST(Sources, R_9293_SHLD_13_ApplicationsAreToldNotToUseUrgentData) {
+  for (const char* header : {"stack.h", "tcp_socket.h"}) {
+    const std::string text = unwrapped(read(kTop / "stack/include/runnel" / header));
+    EXPECT_NE(text.find("write_urgent"), std::string::npos) << header;
+    EXPECT_NE(text.find("New applications should not use urgent data"), std::string::npos)
+        << header;
+  }
+}
+
 }  // namespace
 }  // namespace runnel

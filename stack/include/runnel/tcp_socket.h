@@ -104,7 +104,8 @@ class TcpSocket {
   [[nodiscard]] Result<Bytes> peek() const;
   Result<void> consume(std::size_t octets);
   Result<std::size_t> write(Bytes octets);
-  Result<std::size_t> write_urgent(Bytes octets);  // discouraged: see Stack
+  // New applications should not use urgent data: see Stack.
+  Result<std::size_t> write_urgent(Bytes octets);
   [[nodiscard]] Result<std::uint8_t> read_urgent();
   Result<void> shutdown_write();
   Result<void> close();
