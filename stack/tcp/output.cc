@@ -78,8 +78,9 @@ bool Connection::transmit_lost(TxFrame& frame, Instant now) {
 void Connection::send_again(TxFrame& frame, const SeqRange& range, Instant now) {
   const bool fin = is_fin_sent() && data_end() < range.end;
   const std::uint32_t text = range.octets() - (fin ? 1U : 0U);
-  const SeqNum end =
-      range.begin + emit(frame, range.begin, {.fin = fin, .ack = true}, text, {}, now);
+  wire::TcpFlags flags{.fin = fin, .ack = true};
+  flags.psh = text > 0 && range.begin + text == data_end();
+  const SeqNum end = range.begin + emit(frame, range.begin, flags, text, {}, now);
   const std::uint64_t segments =
       std::max<std::uint64_t>(1, (text + text_limit() - 1U) / text_limit());
   recovery_.on_retransmit({range.begin, end}, segment_octets_of(frame), now);
@@ -339,12 +340,12 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
   if (flags.ack) header.ack = rcv_.nxt;
   header.window = flags.syn ? announce_syn_window() : announce_window();
   write_tcp_header(frame, tuple_, header, environment_.link.checksum_offload);
-  const std::size_t text = frame.payload_octets();
+  const auto text = static_cast<std::uint32_t>(frame.payload_octets());
+  const SeqNum text_end = text_seq + text;
   if (text > limit) frame.meta.gso_size_octets = static_cast<std::uint16_t>(limit);
   if (text > 0) {
     const std::size_t headers = kIpv4HeaderOctets + frame.size() - text;
-    path_mtu_.on_sent(seq + static_cast<std::uint32_t>(text) + (flags.syn ? 1U : 0U),
-                      static_cast<std::uint16_t>(headers + std::min<std::size_t>(text, limit)));
+    path_mtu_.on_sent(text_end, static_cast<std::uint16_t>(headers + std::min(text, limit)));
   }
 
   if (flags.ack) {  // every segment acknowledges
@@ -353,10 +354,8 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
     delayed_ack_.acknowledged();
     timers_.cancel(TimerKind::DelayedAck);
   }
-  environment_.counters.tcp_out_segs +=
-      std::max<std::size_t>(1, (frame.payload_octets() + limit - 1) / limit);
-  const auto text = static_cast<std::uint32_t>(frame.payload_octets());
-  if (options.user_timeout && text > 0) user_timeout_.announced(seq + text);
+  environment_.counters.tcp_out_segs += std::max(1U, (text + limit - 1) / limit);
+  if (options.user_timeout && text > 0) user_timeout_.announced(text_end);
   return text + (flags.syn ? 1U : 0U) + (flags.fin ? 1U : 0U);
 }
 

@@ -42,9 +42,9 @@ void show_failure(std::uint64_t seed, const std::vector<std::size_t>& ways,
   const std::string pcap =
       arguments.pcap_directory + "/simulation-seed-" + std::to_string(seed) + ".pcap";
   const RunReport report = run_apart(scenario, pcap);
-  std::printf("seed %llu %s\n%s\npcap: %s\nscenario:\n%s",
-              static_cast<unsigned long long>(seed), report.failed ? "failed" : "passed",
-              report.what.c_str(), pcap.c_str(), describe(scenario).c_str());
+  std::printf("seed %llu %s\n%s\npcap: %s\nscenario:\n%s", static_cast<unsigned long long>(seed),
+              report.failed ? "failed" : "passed", report.what.c_str(), pcap.c_str(),
+              describe(scenario).c_str());
   std::printf("again: simulation_seeds --seed %llu%s%s\n\n", static_cast<unsigned long long>(seed),
               ways.empty() ? "" : " --simplify ", joined(ways).c_str());
   std::fflush(stdout);
@@ -64,7 +64,9 @@ std::vector<std::size_t> parse_ways(const std::string& text) {
 bool parse(int argc, char** argv, Arguments& arguments) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view name = argv[i];
-    const auto next = [&] { return ++i < argc ? argv[i] : (std::fputs(kUsage, stderr), std::exit(2), ""); };
+    const auto next = [&] {
+      return ++i < argc ? argv[i] : (std::fputs(kUsage, stderr), std::exit(2), "");
+    };
     if (name == "--seeds") {
       arguments.first = std::stoull(next());
       arguments.count = std::stoull(next());

@@ -28,9 +28,9 @@ struct AckFindings {
   bool delivers_retransmission = false;  // octets that were sent more than once
   bool delivers_original = false;        // octets that were sent once, before the present recovery
   bool keeps_timer = false;              // a later partial ACK: RFC 6582 does not restart the timer
-  bool is_mtu_probe_lost = false;   // see LossRecovery::on_mtu_probe()
+  bool is_mtu_probe_lost = false;        // see LossRecovery::on_mtu_probe()
   bool is_mtu_probe_lost_alone = false;
-  std::optional<SeqRange> dsack;         // the peer reports having had these octets already
+  std::optional<SeqRange> dsack;  // the peer reports having had these octets already
   std::uint32_t bad_sack_blocks = 0;
   Instant look_again = kNever;  // the reordering timer
 };

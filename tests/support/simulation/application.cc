@@ -104,8 +104,8 @@ void Application::take(std::size_t most) {
 std::uint64_t Application::write_limit() const noexcept {
   if (script_.turn_octets == 0) return script_.octets;
   const std::uint64_t peer_turns =
-      received_ >= expected_ ? UINT32_MAX : received_ / std::max<std::uint64_t>(
-                                                            1, script_.peer_turn_octets);
+      received_ >= expected_ ? UINT32_MAX
+                             : received_ / std::max<std::uint64_t>(1, script_.peer_turn_octets);
   return std::min(script_.octets,
                   (peer_turns + (script_.speaks_first ? 1U : 0U)) * script_.turn_octets);
 }
@@ -113,9 +113,8 @@ std::uint64_t Application::write_limit() const noexcept {
 void Application::write(Instant now) {
   while (may_write_ && !error_ && written_ < write_limit()) {
     if (now < next_write_) return wake_at(next_write_);
-    const auto wanted = static_cast<std::size_t>(
-        std::min<std::uint64_t>({script_.write_octets, Pattern::kMostAtOnce,
-                                 write_limit() - written_}));
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(
+        {script_.write_octets, Pattern::kMostAtOnce, write_limit() - written_}));
     const std::size_t taken = tcp_->write(Pattern::at(outgoing_, written_, wanted));
     written_ += taken;
     if (taken < wanted) may_write_ = false;

@@ -55,16 +55,16 @@ enum class Ending : std::uint8_t {
 }
 
 struct ApplicationScript {
-  std::uint64_t octets = 0;             // to be written in all
-  std::uint32_t write_octets = 65536;   // by one call at most
-  Duration write_interval{0};           // between two calls
-  std::uint64_t turn_octets = 0;        // request and response: so many, then it is the other's turn
-  std::uint64_t peer_turn_octets = 0;   // ... which takes so many
+  std::uint64_t octets = 0;            // to be written in all
+  std::uint32_t write_octets = 65536;  // by one call at most
+  Duration write_interval{0};          // between two calls
+  std::uint64_t turn_octets = 0;       // request and response: so many, then it is the other's turn
+  std::uint64_t peer_turn_octets = 0;  // ... which takes so many
   bool speaks_first = true;
-  std::uint32_t read_octets = 0;        // by one call; 0: everything
+  std::uint32_t read_octets = 0;  // by one call; 0: everything
   Duration read_interval{0};
-  std::uint64_t pause_at = 0;           // stops reading at so many octets ...
-  Duration pause{0};                    // ... for so long
+  std::uint64_t pause_at = 0;  // stops reading at so many octets ...
+  Duration pause{0};           // ... for so long
   Ending ending = Ending::ShutdownThenClose;
   std::uint64_t ending_at = 0;
   Duration ending_after{0};

@@ -73,9 +73,8 @@ bool Link::enter_queue(std::size_t octets, Instant now) {
   }
   // The packet that is being sent occupies no room in the queue.
   const std::size_t waiting = queue_.empty() ? 0 : queue_.size() - 1;
-  if (!queue_.empty() &&
-      (waiting >= options_.queue_packets ||
-       queue_octets_ - queue_.front().octets + octets > options_.queue_octets)) {
+  if (!queue_.empty() && (waiting >= options_.queue_packets ||
+                          queue_octets_ - queue_.front().octets + octets > options_.queue_octets)) {
     return false;
   }
   const auto nanoseconds = octets * 8 * 1'000'000'000ULL / options_.bits_per_second;
@@ -87,8 +86,8 @@ bool Link::enter_queue(std::size_t octets, Instant now) {
 
 bool Link::is_lost() {
   if (options_.burst_begins_ppm != 0) {
-    is_in_burst_ = is_in_burst_ ? !chance(options_.burst_ends_ppm)
-                                : chance(options_.burst_begins_ppm);
+    is_in_burst_ =
+        is_in_burst_ ? !chance(options_.burst_ends_ppm) : chance(options_.burst_begins_ppm);
   }
   const bool lost_in_burst = is_in_burst_ && chance(options_.burst_loss_ppm);
   return chance(options_.loss_ppm) || lost_in_burst || !is_up_;

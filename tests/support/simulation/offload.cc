@@ -54,9 +54,9 @@ void write_segment(Bytes super_packet, std::size_t gso_size_octets, std::size_t 
   const MutableBytes octets = out.octets();
   std::memcpy(octets.data(), super_packet.data(), layout.payload);
   std::memcpy(octets.data() + layout.payload, text.data(), text.size());
-  store_be<std::uint32_t>(octets, layout.tcp + 4,
-                          load_be<std::uint32_t>(super_packet, layout.tcp + 4) +
-                              static_cast<std::uint32_t>(offset));
+  store_be<std::uint32_t>(
+      octets, layout.tcp + 4,
+      load_be<std::uint32_t>(super_packet, layout.tcp + 4) + static_cast<std::uint32_t>(offset));
   std::uint8_t& flags = octets[layout.tcp + 13];
   if (!is_last) flags = static_cast<std::uint8_t>(flags & ~(kFin | kPsh));
   if (index > 0) flags = static_cast<std::uint8_t>(flags & ~kCwr);

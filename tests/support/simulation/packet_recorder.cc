@@ -21,8 +21,8 @@ void put(std::FILE* file, const auto& words) {
 PacketRecorder::PacketRecorder(std::string pcap_path)
     : path_(std::move(pcap_path)), file_(std::fopen(path_.c_str(), "wb")) {
   if (file_ == nullptr) return;
-  put(file_, std::array<std::uint32_t, 6>{kMagicNanoseconds, 2U | 4U << 16U, 0, 0, 262144,
-                                          kLinkTypeRaw});
+  put(file_,
+      std::array<std::uint32_t, 6>{kMagicNanoseconds, 2U | 4U << 16U, 0, 0, 262144, kLinkTypeRaw});
 }
 
 PacketRecorder::~PacketRecorder() {

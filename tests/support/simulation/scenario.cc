@@ -25,8 +25,8 @@ class Dice {
   [[nodiscard]] std::uint64_t log_between(std::uint64_t low, std::uint64_t high) {
     const double unit = static_cast<double>(random_.below(1U << 30U)) / (1U << 30U);
     const double ratio = static_cast<double>(high) / static_cast<double>(low);
-    return std::min(high, static_cast<std::uint64_t>(static_cast<double>(low) *
-                                                     std::pow(ratio, unit)));
+    return std::min(high,
+                    static_cast<std::uint64_t>(static_cast<double>(low) * std::pow(ratio, unit)));
   }
   [[nodiscard]] Duration time(Duration low, Duration high) {
     return Duration(static_cast<Duration::rep>(log_between(
@@ -103,7 +103,9 @@ void roll_path(Dice& dice, Scenario& scenario) {
 
 // --- Stacks --------------------------------------------------------------------------------------
 
-std::size_t roll_buffer(Dice& dice) { return dice.log_between(600, 2'000'000); }
+std::size_t roll_buffer(Dice& dice) {
+  return dice.log_between(600, 2'000'000);
+}
 
 void roll_stack(Dice& dice, Config& config) {
   TcpConfig& tcp = config.tcp;
@@ -146,8 +148,8 @@ void roll_pace(Dice& dice, ApplicationScript& script, std::uint64_t incoming_oct
   if (dice.one_in(4)) script.write_octets = static_cast<std::uint32_t>(dice.log_between(1, 20'000));
   if (script.octets > 0 && dice.one_in(8)) {
     script.write_octets = std::max(
-        script.write_octets, static_cast<std::uint32_t>(std::min<std::uint64_t>(
-                                 script.octets / 100 + 1, 65536)));
+        script.write_octets,
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(script.octets / 100 + 1, 65536)));
     script.write_octets = std::min(script.write_octets, 65536U);
     script.write_interval = dice.time(10us, 50ms);
   }

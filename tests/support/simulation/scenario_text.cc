@@ -124,8 +124,12 @@ constexpr auto kChanges = std::to_array<Change>({
     [](Scenario& s) { on_scripts(s, [](ApplicationScript& a) { a.turn_octets = 0; }); },
     [](Scenario& s) { on_scripts(s, [](ApplicationScript& a) { a.keepalive = false; }); },
     [](Scenario& s) { on_scripts(s, [](ApplicationScript& a) { a.nagle = false; }); },
-    [](Scenario& s) { for (auto& c : s.connections) c.client.octets /= 2; },
-    [](Scenario& s) { for (auto& c : s.connections) c.server.octets /= 2; },
+    [](Scenario& s) {
+      for (auto& c : s.connections) c.client.octets /= 2;
+    },
+    [](Scenario& s) {
+      for (auto& c : s.connections) c.server.octets /= 2;
+    },
     [](Scenario& s) {
       for (auto& c : s.connections) c.client.ending = Ending::ShutdownThenClose;
     },
@@ -249,9 +253,9 @@ bool simplify(Scenario& scenario, std::size_t way) {
 }
 
 std::string describe(const Scenario& scenario) {
-  std::string text = "  to server:" + words(scenario.to_server) + "\n  to client:" +
-                     words(scenario.to_client) + "\n  client:" + words(scenario.client) +
-                     "\n  server:" + words(scenario.server) + "\n";
+  std::string text =
+      "  to server:" + words(scenario.to_server) + "\n  to client:" + words(scenario.to_client) +
+      "\n  client:" + words(scenario.client) + "\n  server:" + words(scenario.server) + "\n";
   if (scenario.wrap != Wrap::Nobody) {
     text += std::string("  the ISN of the ") +
             (scenario.wrap == Wrap::Client ? "client" : "server") + " is " +

@@ -170,8 +170,7 @@ void Simulation::expect_good_end() const {
     const bool is_orderly =
         test::is_orderly(script.client.ending) && test::is_orderly(script.server.ending);
     if (is_orderly) expect_complete(i);
-    if (!clients_[i].is_closed() ||
-        (servers_[i].was_connected() && !servers_[i].is_closed())) {
+    if (!clients_[i].is_closed() || (servers_[i].was_connected() && !servers_[i].is_closed())) {
       throw SimulationFailure("connection " + std::to_string(i) + " has no end; client: " +
                               clients_[i].describe() + "; server: " + servers_[i].describe());
     }
@@ -191,9 +190,8 @@ void Simulation::expect_complete(std::size_t index) const {
       (!has_error || scenario_.loses_packets())) {
     return;
   }
-  throw SimulationFailure("connection " + std::to_string(index) +
-                          " is not complete; client: " + client.describe() +
-                          "; server: " + server.describe());
+  throw SimulationFailure("connection " + std::to_string(index) + " is not complete; client: " +
+                          client.describe() + "; server: " + server.describe());
 }
 
 }  // namespace runnel::test

@@ -29,8 +29,7 @@ class StackNode final : public SimNode {
 
   void listen() override;
   void stop_listening() override;
-  void host(std::uint16_t index, Application& application,
-            std::optional<Instant> open_at) override;
+  void host(std::uint16_t index, Application& application, std::optional<Instant> open_at) override;
   void advance(Instant now) override { stack_.advance(now); }
   void receive(Bytes packet, const PacketMeta& meta, Instant now) override {
     stack_.receive(packet, now, meta);
