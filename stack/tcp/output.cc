@@ -60,6 +60,14 @@ bool Connection::transmit_lost(TxFrame& frame, Instant now) {
   const auto lost = recovery_.lost();
   if (!lost) return false;
   std::uint32_t octets = std::min(lost->octets(), maximum_text_octets());
+  // A peer that shrank its window has no use for what is behind its edge, yet is asked for news of
+  // it by the oldest segment (RFC 9293 section 3.8.6, SHLD-16 and SHLD-17).
+  const std::int32_t inside = (snd_.una + snd_.wnd) - lost->begin;
+  if (inside > 0) {
+    octets = std::min(octets, static_cast<std::uint32_t>(inside));
+  } else if (lost->begin != snd_.una) {
+    return false;
+  }
   if (recovery_.must_retransmit()) {
     octets = std::min(octets, text_limit());
   } else {

@@ -20,7 +20,10 @@ void Connection::process_text(Segment& seg, Instant now) {
     case State::Closing:
     case State::LastAck:
     case State::TimeWait:
-      return;  // the peer has ended its stream: there is no text behind it
+      if (seg.text.empty()) return;
+      drop(DropReason::TcpBeyondWindow);  // the peer has ended its stream: no text is behind it
+      acknowledge_now();
+      return;
   }
   note_fin(seg);
   const bool is_behind_gap = rcv_.nxt < seg.seq;

@@ -125,18 +125,18 @@ TEST_F(UserTimeoutOption, R_5482_3_3_FORMAT_OnSynsAndOnDataUntilThatIsAcknowledg
   EXPECT_EQ(syn_ack->options.user_timeout, (wire::TcpUserTimeout{false, 200}));
   send(ack_segment(0, 0));
   ASSERT_TRUE(accept());
-  EXPECT_TRUE(write_octets(3000));
+  EXPECT_TRUE(write_octets(2912));
   for (const SentSegment& data : all_sent()) {
     EXPECT_EQ(data.options.user_timeout, (wire::TcpUserTimeout{false, 200}));
     EXPECT_LE(data.payload.size(), 1456U) << "the option takes room";
   }
-  send(ack_segment(0, 3000));
+  send(ack_segment(0, 2912));
   EXPECT_TRUE(write_octets(1460));
   const auto next = next_sent();
   ASSERT_THAT(next, HasPayloadOctets(1460));
   EXPECT_FALSE(next->options.user_timeout);
   // Another value is news again.
-  send(ack_segment(0, 4460));
+  send(ack_segment(0, 4372));
   EXPECT_TRUE(stack().set_user_timeout(id(), 10min));
   EXPECT_TRUE(write("x"));
   EXPECT_EQ(next_sent()->options.user_timeout, (wire::TcpUserTimeout{false, 600}));

@@ -86,7 +86,7 @@ TEST_F(Sharing, R_9040_6_CACHE_TheFirstTimeoutFollowsTheRoundTripOfEarlierConnec
   const Duration smoothed = info().smoothed_rtt;
   const Duration variation = info().rtt_variation;
   EXPECT_EQ(smoothed, 800ms);
-  close_well();
+  EXPECT_TRUE(abort());  // a FIN would be measured as well
   EXPECT_EQ(first_timeout(), smoothed + 4 * variation);
 }
 

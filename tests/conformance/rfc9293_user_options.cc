@@ -252,6 +252,7 @@ TEST_F(Keepalive, R_9293_MUST_27_TheNextConnectionMayHaveAnotherInterval) {
 
 TEST_F(Choices, R_9293_MAY_15__R_9293_MUST_61_EveryWriteIsPushed) {
   bring_to(TcpState::Established);
+  ASSERT_TRUE(stack().set_nagle(id(), false));
   EXPECT_TRUE(write_octets(3000));
   const auto sent = all_sent();
   ASSERT_EQ(sent.size(), 3U);
