@@ -6,6 +6,9 @@ proves row 9293-MUST-13. Every character of an id that is neither letter nor dig
 `_`; up to four ids are joined as R_9293_MUST_1__R_9293_REC_1_Text; of ids that begin alike the
 longest counts.
 
+A departure from an RFC is marked in the code by `DEVIATES: ID.` with the row's id, and the row's
+`note` says what is done instead, beginning with `DEVIATES:` as well.
+
 Usage: check_requirements.py [--root DIR] MODE [options]
 
   check   [--program FILE]...  says what is wrong, if anything: rows without test or reason, tests
@@ -40,6 +43,7 @@ BEGIN, END = "<!-- requirements -->", "<!-- /requirements -->"
 # reworded must change this line too, where a reviewer sees it.
 SEAL = "630 090d9aad65feaa8e"
 
+DEVIATION = re.compile(r"\bDEVIATES: ?(\S*?)[.,;:]?(?:\s|$)")
 TEST = re.compile(r"^TEST(?:_F|_P)?\(\s*(\w+),\s*(R_\w+)\s*\)", re.MULTILINE)
 
 
@@ -180,6 +184,28 @@ def check_names(rows, tests):
     return problems
 
 
+def deviations_in_sources(root):
+    """File and row of every DEVIATES mark in the product's code."""
+    for folder in ("stack", "tun", "apps"):
+        for path in sorted(glob.glob(os.path.join(root, folder, "**", "*"), recursive=True)):
+            if path.endswith((".h", ".cc")):
+                with open(path, encoding="utf-8") as file:
+                    for requirement in DEVIATION.findall(file.read()):
+                        yield os.path.relpath(path, root), requirement
+
+
+def check_deviations(rows, deviations):
+    """Whether code and ledger tell of the same departures."""
+    told = {row["id"] for row in rows if row["note"].startswith("DEVIATES:")}
+    marked = set()
+    for path, requirement in deviations:
+        marked.add(requirement)
+        if requirement not in told:
+            yield f"{path}: DEVIATES: {requirement}: no row's note tells of it"
+    for requirement in sorted(told - marked):
+        yield f"{requirement}: its note says DEVIATES, but no code does"
+
+
 def tests_of_program(program):
     """Every test of a test program, as the ledger writes them."""
     listing = subprocess.run([program, "--gtest_list_tests"], check=True, timeout=120,
@@ -285,6 +311,7 @@ def check(root, programs=()):
     """Every problem, one line each."""
     rows, tests = read_ledger(root), tests_in_sources(root)
     problems = check_rows(rows) + check_names(rows, tests)
+    problems += check_deviations(rows, deviations_in_sources(root))
     if readme_parts(root)[1] != table(rows):
         problems.append("README.md: the table is stale; run check_requirements.py table "
                         "--write-readme")

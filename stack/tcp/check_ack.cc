@@ -195,14 +195,13 @@ void Connection::release_acknowledged(SeqNum ack) noexcept {
   if (data > 0) payload_moved(last_heard_);
 }
 
-// SND.WND follows the segments in the order in which they were sent, not in which they came.
-// DEVIATES: RFC 9293 tells the order by SND.WL1 and SND.WL2 alone. A retransmission has an old SEQ
-// and yet, with an ACK above SND.UNA, is newer than all before it; Linux takes its window too.
+// SND.WND follows the segments in the order in which they were sent, not in which they came: see
+// `window_by_new_ack`.
 void Connection::update_send_window(const Segment& seg, Instant now) {
   if (seg.ack < snd_.una) return;
   const SeqNum sent_at = seg.header_seq;
-  const bool is_newer =
-      snd_.una < seg.ack || snd_.wl1 < sent_at || (snd_.wl1 == sent_at && snd_.wl2 <= seg.ack);
+  const bool is_newer = (config_->window_by_new_ack && snd_.una < seg.ack) || snd_.wl1 < sent_at ||
+                        (snd_.wl1 == sent_at && snd_.wl2 <= seg.ack);
   if (!is_newer) return;
   const bool was_closed = snd_.wnd == 0;
   snd_.wnd = std::uint32_t{seg.window} << snd_.scale;

@@ -13,6 +13,8 @@ namespace runnel::tcp {
 // An acknowledgment waits for a second full-sized segment, or for the delayed-ACK timer, which the
 // connection keeps. What a full-sized segment is only the peer knows: the largest that came is the
 // best guess. A super-packet stands for many segments and is therefore enough by itself.
+// DEVIATES: 5681-4.2-ACK2. One ACK then stands for more than two segments, as in Linux: the kernel
+// has merged them before anybody could acknowledge them one by one.
 //
 // At the beginning, and after an idle time of a retransmission timeout or more, the peer's window
 // is small and grows with each ACK, so that the first segments are acknowledged one by one.

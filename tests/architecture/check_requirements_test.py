@@ -196,7 +196,7 @@ class CheckRequirementsTest(unittest.TestCase):
                                    sealed=CLEAN), "sealed as 6", "found 7")
         self.assert_one(self.check(rows=self.changed(0, requirement="Does a little"),
                                    sealed=CLEAN), "requirements themselves changed")
-        self.assertEqual(self.check(rows=self.changed(0, note="DEVIATES: no"), sealed=CLEAN), [])
+        self.assertEqual(self.check(rows=self.changed(0, note="None needed"), sealed=CLEAN), [])
 
     def test_an_id_that_stands_twice_is_caught(self):
         self.assert_one(self.check(rows=[*CLEAN, CLEAN[4]]), "8200-3-HDR:", "2 rows with this id")
@@ -259,6 +259,17 @@ class CheckRequirementsTest(unittest.TestCase):
         self.assert_one(self.check(programs), novel, "write TEST")
 
     # The other modes.
+
+    def test_a_departure_stands_in_the_code_and_in_the_ledger(self):
+        self.plant(rows=self.changed(0, note="DEVIATES: one minute"))
+        os.makedirs(os.path.join(self.root, "stack/tcp"))
+        self.assert_one(ledger.check(self.root), "9293-MUST-1", "no code does")
+        self.write("stack/tcp/a.cc", "// 2 MSL. DEVIATES: 9293-MUST-1. As\n// others do.\n")
+        self.assertEqual(ledger.check(self.root), [])
+        self.write("stack/tcp/b.h", "// DEVIATES: RFC 9293 has more.\n")
+        self.assert_one(ledger.check(self.root), "stack/tcp/b.h", "RFC", "no row's note")
+        self.write("stack/tcp/b.h", "// DEVIATES: 791-3.1-VER\n")
+        self.assert_one(ledger.check(self.root), "stack/tcp/b.h", "791-3.1-VER")
 
     def test_update_fills_in_what_the_names_say(self):
         self.plant()

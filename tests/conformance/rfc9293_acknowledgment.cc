@@ -108,14 +108,24 @@ TEST_F(Acknowledgment, R_9293_3_10_7_4_WND_AnOlderAckOfTheSameSegmentDoesNotChan
 }
 
 TEST_F(Acknowledgment, R_9293_3_10_7_4_WND_AnAckOfNewDataBringsItsWindowAlsoOnARetransmission) {
-  // DEVIATES: RFC 9293 goes by SEG.SEQ first. When the peer retransmits, that is low though the
-  // segment is new, as its ACK proves; Linux takes the window of any ACK that advances SND.UNA.
+  // By default; RFC 9293 goes by SEG.SEQ first. When the peer retransmits, that is low though the
+  // segment is new, as its ACK proves.
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(1000));
   send(ack_segment(10, 0).window(5000));
   EXPECT_EQ(info().send_window_octets, 5000U);
   send(ack_segment(0, 1000).window(0).payload("ABCDEFGHIJ"));
   EXPECT_EQ(info().send_window_octets, 0U);
+}
+
+TEST_F(Acknowledgment, R_9293_3_10_7_4_WND_TheOrderIsToldByWl1AndWl2AloneUnderTheRfcsProfile) {
+  rebuild(rfc_profile());
+  bring_to(TcpState::Established);
+  EXPECT_TRUE(write_octets(1000));
+  send(ack_segment(10, 0).window(5000).payload("KLMNO"));
+  send(ack_segment(0, 1000).window(0).payload("ABCDEFGHIJ"));
+  EXPECT_EQ(info().octets_acknowledged, 1000U) << "the ACK counts, the window does not";
+  EXPECT_EQ(info().send_window_octets, 5000U);
 }
 
 TEST_F(Acknowledgment, R_9293_MUST_1_TheWindowFieldIsUnsigned) {

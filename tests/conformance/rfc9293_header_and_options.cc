@@ -233,13 +233,35 @@ TEST_F(Options, R_9293_MUST_16_TheLinksMtuLimitsThemToo) {
   EXPECT_EQ(sent.front().payload.size(), 560U);
 }
 
+TEST_F(Options, R_9293_MUST_16_ASmallOfferIsObeyedUnderTheRfcsProfile) {
+  for (const std::uint16_t offer : {std::uint16_t{28}, std::uint16_t{48}, std::uint16_t{87}}) {
+    rebuild(rfc_profile());
+    peer_mss = offer;
+    bring_to(TcpState::Established);
+    EXPECT_EQ(info().send_mss_octets, offer);
+    EXPECT_TRUE(write_octets(500));
+    const auto sent = next_sent();
+    EXPECT_THAT(sent, HasPayloadOctets(offer));
+  }
+}
+
+TEST_F(Options, R_9293_MAY_3_TheMssIsSaidAlsoWhereItIsTheDefault) {
+  Config config;
+  config.mtu_octets = 576;
+  rebuild(config);
+  EXPECT_TRUE(try_connect(kPeer));
+  const auto syn = next_sent();
+  ASSERT_THAT(syn, IsSyn());
+  EXPECT_EQ(syn->options.maximum_segment_size, 536);
+}
+
 TEST_F(Options, R_9293_MUST_14_AnAbsurdlySmallOfferIsRaised) {
   peer_mss = 1;
   bring_to(TcpState::Established);
   EXPECT_EQ(info().send_mss_octets, TcpConfig{}.minimum_mss_octets);
 }
 
-TEST_F(Options, R_9293_MUST_65__R_9293_MUST_69_MssOnSynsAlone) {
+TEST_F(Options, R_9293_MUST_65_MssOnSynsAlone) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(5000));
   send(ack_segment(0, 5000).payload("x"));

@@ -45,6 +45,8 @@ struct TcpConfig {
   std::size_t send_buffer_maximum_octets = std::size_t{32} << 20U;
 
   // The smallest SMSS that is accepted from a peer's MSS option; a smaller one is raised to it.
+  // DEVIATES: 9293-MUST-16. The option may say less; 88 is what Linux takes at least, since tiny
+  // segments cost the sender many times what they cost the peer that asks for them.
   std::uint16_t minimum_mss_octets = 88;
 
   // Options offered in a SYN, and agreed to in a SYN,ACK.
@@ -53,8 +55,8 @@ struct TcpConfig {
   bool sack = true;            // RFC 2018, with D-SACK (RFC 2883) and RACK-TLP (RFC 8985)
 
   // What to do with a segment without timestamps when they were agreed upon.
-  // DEVIATES: RFC 7323 section 3.2 says that it should be dropped; Linux takes it, and some
-  // middleboxes strip the option.
+  // DEVIATES: 7323-3.2-TSMISSING. It should be dropped; Linux takes it, and some middleboxes strip
+  // the option.
   bool accept_missing_timestamps = true;
 
   // Nagle's algorithm (RFC 9293 section 3.7.4).
@@ -68,7 +70,7 @@ struct TcpConfig {
   // RFC 9293 section 3.8.6.2.1, the sender's override timeout (0.1 to 1 s).
   Duration sws_override = std::chrono::milliseconds(200);
 
-  // RFC 6298. DEVIATES: the RFC's minimum is 1 s; 200 ms is what Linux uses.
+  // RFC 6298. DEVIATES: 6298-2.4-MIN. The RFC's minimum is 1 s; 200 ms is what Linux uses.
   Duration rto_initial = std::chrono::seconds(1);
   Duration rto_minimum = std::chrono::milliseconds(200);
   Duration rto_maximum = std::chrono::seconds(60);
@@ -103,12 +105,18 @@ struct TcpConfig {
   // A probe carries one octet that was acknowledged before, for peers that answer nothing less.
   bool keepalive_with_octet = false;
 
-  // 2 MSL. DEVIATES: RFC 9293 has 4 minutes; 60 s is what Linux uses.
+  // 2 MSL. DEVIATES: 9293-MUST-13. The RFC has 4 minutes; 60 s is what Linux uses.
   Duration time_wait = std::chrono::seconds(60);
   // TIME-WAIT ignores RST (fix F1 of RFC 1337).
   bool time_wait_ignores_reset = false;
   // How long FIN-WAIT-2 is kept after the application has closed; RFC 9293 sets no limit.
   Duration fin_wait_2 = std::chrono::seconds(60);
+
+  // The window of an ACK that advances SND.UNA counts, whatever its SEQ.
+  // DEVIATES: 9293-3.10.7.4-WND. The RFC tells by SND.WL1 and SND.WL2 alone which segment is newer.
+  // A retransmission has an old SEQ and yet, with such an ACK, is newer than all before it; Linux
+  // takes its window too, and under loss both ways a stale window would stop the sender.
+  bool window_by_new_ack = true;
 
   // Initial window in segments (RFC 6928).
   std::uint8_t initial_window_segments = 10;
@@ -124,7 +132,7 @@ struct TcpConfig {
   UrgentPointer urgent_pointer = UrgentPointer::Rfc9293;
 
   // Path MTU discovery. The floor is what a forged ICMP message can do at most.
-  // DEVIATES: RFC 1191 allows 68; 552 is what Linux uses.
+  // DEVIATES: 1191-3-68. The RFC allows 68; 552 is what Linux uses.
   std::uint16_t path_mtu_floor_octets = 552;
   MtuProbing mtu_probing = MtuProbing::BlackHole;
   std::uint16_t mtu_probe_base_octets = 1200;              // BASE_PLPMTU, RFC 8899 section 5.1.2
@@ -145,8 +153,8 @@ struct TcpConfig {
   std::uint8_t dscp = 0;
 };
 
-// The RFCs' own numbers where the defaults depart from them: minimum RTO 1 s, TIME-WAIT 4 minutes,
-// segments without the timestamps that were agreed upon are dropped, path MTU down to 68 octets.
+// The RFCs' own choices wherever the defaults depart from them (what is marked DEVIATES here):
+// minimum RTO 1 s, TIME-WAIT 4 minutes, path MTU down to 68 octets, and so on.
 [[nodiscard]] TcpConfig rfc_profile() noexcept;
 
 // When a listener answers a SYN without keeping a record of it (RFC 4987 section 3.6).
@@ -162,8 +170,8 @@ struct Config {
 
   // The link's MTU, in octets of IP packet.
   std::uint16_t mtu_octets = 1500;
-  // The smallest that it may be for a packet, where it varies: header compression, tunnels (RFC 9293
-  // section 3.7.3). Peers are offered what always fits. 0: it does not vary.
+  // The smallest that it may be for a packet, where it varies: header compression, tunnels (RFC
+  // 9293 section 3.7.3). Peers are offered what always fits. 0: it does not vary.
   std::uint16_t smallest_mtu_octets = 0;
 
   // What the link can do: finish transport checksums, and cut TCP super-packets into segments.

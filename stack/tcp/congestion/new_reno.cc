@@ -23,9 +23,10 @@ void NewReno::on_ack(const AckEvent& event) {
   if (event.in_recovery || event.app_limited) return;
   std::uint64_t acked = event.newly_acked_octets;
   if (cwnd_ < ssthresh_) {
-    // DEVIATES: RFC 5681 allows one SMSS for each ACK. One ACK here may stand for a super-packet of
-    // 44 segments, so every acknowledged octet counts, as in Linux. After a timeout a cumulative
-    // ACK may cover octets that arrived long ago: then one SMSS, as RFC 3465 section 2.2 has it.
+    // DEVIATES: 5681-3.1-SS. The RFC allows one SMSS for each ACK. One ACK here may stand for a
+    // super-packet of 44 segments, so every acknowledged octet counts, as in Linux. After a timeout
+    // a cumulative ACK may cover octets that arrived long ago: then one SMSS, as RFC 3465
+    // section 2.2 has it.
     const std::uint64_t growth = event.after_timeout ? std::min(acked, smss_) : acked;
     const std::uint64_t used = std::min(growth, ssthresh_ - cwnd_);
     cwnd_ += used;
