@@ -112,8 +112,10 @@ std::optional<std::uint16_t> BlackHoleDetector::on_timeout(std::uint16_t path_mt
                                                            std::uint16_t packet_octets) noexcept {
   if (timeouts_ < UINT8_MAX) ++timeouts_;
   if (timeouts_ < threshold_) return std::nullopt;
-  const std::uint16_t half = static_cast<std::uint16_t>(path_mtu / 2);
-  const std::uint16_t smaller = std::max(path_mtu > base_ ? base_ : half, floor_);
+  std::uint16_t smaller = path_mtu > base_ ? base_ : static_cast<std::uint16_t>(path_mtu / 2);
+  while (smaller >= packet_octets && smaller > floor_)
+    smaller = static_cast<std::uint16_t>(smaller / 2);
+  smaller = std::max(smaller, floor_);
   // A packet that is small already does not vanish for its size.
   if (smaller >= path_mtu || packet_octets <= smaller) return std::nullopt;
   return smaller;

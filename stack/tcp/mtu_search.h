@@ -123,7 +123,8 @@ class BlackHoleDetector {
   void on_acknowledged() noexcept { timeouts_ = 0; }
   void on_icmp_error() noexcept { timeouts_ = 0; }
   // The oldest segment, a packet of `packet_octets`, timed out. Returns the path MTU to try: the
-  // base first, then half of it with each further timeout, down to the floor.
+  // base first, then half of it with each further timeout, down to the floor; at once what makes
+  // this packet smaller.
   [[nodiscard]] std::optional<std::uint16_t> on_timeout(std::uint16_t path_mtu,
                                                         std::uint16_t packet_octets) noexcept;
 

@@ -87,9 +87,10 @@ void roll_path(Dice& dice, Scenario& scenario) {
   const bool bad_down = dice.one_in(2);
   if (bad_up) roll_losses(dice, scenario.to_server);
   if (bad_down) roll_losses(dice, scenario.to_client);
-  if (dice.one_in(10)) {  // the path's MTU goes down, and perhaps up again, with the routers' word
+  if (dice.one_in(10)) {  // the path's MTU goes down, and perhaps up again; routers say so or not
     LinkOptions& link = dice.one_in(2) ? scenario.to_server : scenario.to_client;
     const auto smaller = static_cast<std::uint16_t>(dice.between(576, mtu));
+    link.reports_too_big = !dice.one_in(3);
     link.mtu_changes.push_back({dice.time(1ms, 2s), smaller});
     if (dice.one_in(2)) {
       link.mtu_changes.push_back({link.mtu_changes.back().after + dice.time(1ms, 20s), mtu});
@@ -127,13 +128,19 @@ void roll_stack(Dice& dice, Config& config) {
   if (dice.one_in(8)) tcp.idle_restart = IdleRestart::Rfc7661;
   if (dice.one_in(8)) tcp.accept_missing_timestamps = false;
   if (dice.one_in(8)) tcp.keepalive_with_octet = true;
+  if (dice.one_in(8)) tcp.mtu_probing = dice.one_in(4) ? MtuProbing::Off : MtuProbing::Always;
+  if (dice.one_in(8)) tcp.user_timeout_option = true;
   tcp.keepalive_idle = dice.time(5s, 100s);
   if (dice.one_in(4)) config.checksum_offload = true;
   if (config.checksum_offload && !dice.one_in(4)) config.tcp_segmentation_offload = true;
   // Nobody gives up: whatever the losses, everything has to arrive.
+  tcp.user_timeout_lower_limit = tcp.user_timeout_upper_limit = 48h;
   tcp.r2 = tcp.r2_syn = kForever;
   tcp.syn_ack_retransmissions = 60;
   tcp.keepalive_probes = 250;
+  // A closed connection waits in FIN-WAIT-2 for longer than any application pauses: it would reset
+  // a peer that has not read everything yet.
+  tcp.fin_wait_2 = 1h;
 }
 
 // --- Applications --------------------------------------------------------------------------------
@@ -235,13 +242,20 @@ Scenario random_scenario(std::uint64_t seed) {
   scenario.to_client.coalesces = scenario.client.config.tcp_segmentation_offload && dice.one_in(2);
   scenario.to_server.coalesces = scenario.server.config.tcp_segmentation_offload && dice.one_in(2);
 
-  const std::uint64_t most_octets = dice.one_in(10) ? 1'000'000 : 150'000;
+  const std::uint64_t most_octets = dice.one_in(10) ? 4'000'000 : 400'000;
   const std::uint64_t connections = dice.one_in(8) ? dice.between(2, 12) : 1;
   for (std::uint64_t i = 0; i < connections; ++i) {
     scenario.connections.push_back(
         roll_connection(dice, connections > 1 ? most_octets / 4 : most_octets));
     if (i > 0) scenario.connections.back().open_after = dice.time(1us, 2s);
   }
+  // Cookies do not survive everything: only the segment right behind the SYN brings the cookie
+  // back, and when it is lost nobody knows of the connection.
+  const bool clients_speak =
+      std::all_of(scenario.connections.begin(), scenario.connections.end(),
+                  [](const ConnectionScript& script) { return script.client.octets > 0; });
+  if (clients_speak && !scenario.loses_packets() && dice.one_in(8))
+    scenario.server.config.syn_cookies = SynCookies::Always;
   if (dice.one_in(8)) {
     scenario.wrap = dice.one_in(2) ? Wrap::Client : Wrap::Server;
     scenario.octets_before_wrap = static_cast<std::uint32_t>(dice.log_between(1, 60'000)) - 1;

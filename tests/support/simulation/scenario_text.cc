@@ -74,6 +74,8 @@ constexpr auto kChanges = std::to_array<Change>({
     [](Scenario& s) { on_links<&LinkOptions::coalesces>(s, false); },
     [](Scenario& s) { s.to_server.mtu_changes.clear(); },
     [](Scenario& s) { s.to_client.mtu_changes.clear(); },
+    [](Scenario& s) { on_links<&LinkOptions::reports_too_big>(s, true); },
+    [](Scenario& s) { s.server.config.syn_cookies = SynCookies::WhenFull; },
     [](Scenario& s) { s.wrap = Wrap::Nobody; },
     [](Scenario& s) { s.client.is_model = false; },
     [](Scenario& s) { s.server.is_model = false; },
@@ -105,6 +107,8 @@ constexpr auto kChanges = std::to_array<Change>({
         tcp.rto_minimum = plain.rto_minimum;
         tcp.initial_window = plain.initial_window;
         tcp.idle_restart = plain.idle_restart;
+        tcp.mtu_probing = plain.mtu_probing;
+        tcp.user_timeout_option = false;
       });
     },
     [](Scenario& s) { on_tcp(s, [](TcpConfig& tcp) { tcp.undo_spurious_recovery = true; }); },
@@ -185,6 +189,7 @@ std::string words(const LinkOptions& link) {
     w.time("after", change.after, Duration{-1});
     w.number("mtu", change.mtu_octets, 0);
   }
+  w.number("reports_too_big", link.reports_too_big ? 1 : 0, 1);
   return w.text;
 }
 
@@ -210,6 +215,11 @@ std::string words(const SideOptions& side) {
   w.number("initial_window_rfc3390", tcp.initial_window == InitialWindow::Rfc3390, 0);
   w.number("idle_restart_rfc7661", tcp.idle_restart == IdleRestart::Rfc7661, 0);
   w.number("accept_missing_timestamps", tcp.accept_missing_timestamps, 1);
+  w.number("mtu_probing", static_cast<std::uint64_t>(tcp.mtu_probing),
+           static_cast<std::uint64_t>(plain.mtu_probing));
+  w.number("user_timeout_option", tcp.user_timeout_option, 0);
+  w.number("syn_cookies", static_cast<std::uint64_t>(side.config.syn_cookies),
+           static_cast<std::uint64_t>(plain_config.syn_cookies));
   w.number("checksum_offload", side.config.checksum_offload, 0);
   w.number("segmentation_offload", side.config.tcp_segmentation_offload, 0);
   return w.text;

@@ -203,8 +203,10 @@ void StackNode::check_transmitted(const TxFrame& frame) {
   if (info->recovery_phase == RecoveryPhase::Open) {
     socket.window_before_recovery = info->congestion_window_octets;
   }
-  const std::uint64_t limit =
-      std::max(info->congestion_window_octets, socket.window_before_recovery) + slack;
+  std::uint64_t limit = info->congestion_window_octets + slack;
+  if (info->recovery_phase == RecoveryPhase::Recovery) {
+    limit = std::max(limit, socket.window_before_recovery + slack);
+  }
   if (is_new && !is_probe && info->in_flight_octets > limit) {
     throw SimulationFailure("sent new data with " + std::to_string(info->in_flight_octets) +
                             " octets in flight and a congestion window of " +

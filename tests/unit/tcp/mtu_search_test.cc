@@ -229,7 +229,16 @@ TEST(BlackHole, ASignOfLifeBeginsTheCountAnew) {
 
 TEST(BlackHole, SwallowsOnlyLargePackets) {
   BlackHoleDetector detector{TcpConfig{}};
-  for (int i = 0; i < 10; ++i) EXPECT_FALSE(detector.on_timeout(1500, 1200));
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(detector.on_timeout(1500, 552));
+}
+
+TEST(BlackHole, BelowTheBaseSwallowsWhatFitsIntoTheBase) {
+  BlackHoleDetector detector{TcpConfig{}};
+  EXPECT_FALSE(detector.on_timeout(1500, 1200));
+  EXPECT_FALSE(detector.on_timeout(1500, 1200));
+  EXPECT_EQ(detector.on_timeout(1500, 1200), 600);
+  EXPECT_EQ(detector.on_timeout(1500, 600), 552);
+  EXPECT_EQ(detector.on_timeout(1500, 1201), 1200);
 }
 
 }  // namespace
