@@ -190,9 +190,13 @@ std::uint32_t Connection::usable_window() const noexcept {
   return usable > 0 ? static_cast<std::uint32_t>(usable) : 0;
 }
 
+// A window may be smaller than a segment when the path's MTU was raised. One segment may always
+// leave when none is in flight, or nothing would ever again (the loss window of RFC 5681 section
+// 3.1).
 std::uint32_t Connection::cwnd_room() const noexcept {
-  const std::uint64_t cwnd = recovery_.window_octets(congestion_->cwnd_octets());
+  std::uint64_t cwnd = recovery_.window_octets(congestion_->cwnd_octets());
   const std::uint64_t flight = in_flight();
+  if (flight == 0) cwnd = std::max<std::uint64_t>(cwnd, smss_);
   return static_cast<std::uint32_t>(
       std::min<std::uint64_t>(cwnd - std::min(cwnd, flight), INT32_MAX));
 }

@@ -143,6 +143,11 @@ void roll_stack(Dice& dice, Config& config) {
   tcp.fin_wait_2 = 1h;
 }
 
+// Who hears nothing from the routers has to find out by itself what the path carries.
+void never_without_probes(Config& config) {
+  if (config.tcp.mtu_probing == MtuProbing::Off) config.tcp.mtu_probing = MtuProbing::BlackHole;
+}
+
 // --- Applications --------------------------------------------------------------------------------
 
 Ending roll_ending(Dice& dice) {
@@ -239,6 +244,8 @@ Scenario random_scenario(std::uint64_t seed) {
   roll_path(dice, scenario);
   roll_stack(dice, scenario.client.config);
   roll_stack(dice, scenario.server.config);
+  if (!scenario.to_server.reports_too_big) never_without_probes(scenario.client.config);
+  if (!scenario.to_client.reports_too_big) never_without_probes(scenario.server.config);
   scenario.to_client.coalesces = scenario.client.config.tcp_segmentation_offload && dice.one_in(2);
   scenario.to_server.coalesces = scenario.server.config.tcp_segmentation_offload && dice.one_in(2);
 
