@@ -16,7 +16,7 @@ Connection::Verdict Connection::check_ack(const Segment& seg, Instant now) {
   }
   // Acknowledges what was never sent, or is older than any window of ours (RFC 5961 section 5.2):
   // the segment is not from our peer, or not of this connection. Never silent for data.
-  const bool is_too_new = snd_.nxt + (is_probing_ ? 1U : 0U) < seg.ack;
+  const bool is_too_new = snd_.nxt + window_probe_.outstanding_octets() < seg.ack;
   const bool is_too_old = seg.ack < snd_.una - snd_.max_wnd;
   if (is_too_new || is_too_old) {
     drop(DropReason::TcpUnacceptableAck);
@@ -30,7 +30,7 @@ Connection::Verdict Connection::check_ack(const Segment& seg, Instant now) {
 
   if (snd_.nxt < seg.ack) {  // the probe's octet was taken after all
     snd_.nxt = seg.ack;
-    is_probing_ = false;
+    window_probe_.octet_counts();
   }
   const bool is_duplicate = is_duplicate_ack(seg);
   if (snd_.wnd == 0) unanswered_since_ = kNever;  // the peer lives, its window is closed
@@ -166,7 +166,7 @@ void Connection::make_progress(const AckFindings& findings, Instant now) {
   }
   retransmissions_ = 0;
   unanswered_since_ = kNever;
-  persist_back_off_ = 0;
+  window_probe_.answered();
   probe_base_ = now;
   // Of the partial ACKs of a recovery without SACK only the first begins the timer anew (RFC 6582
   // section 4); else every ACK of new data does (RFC 6298, 5.3).
@@ -210,9 +210,7 @@ void Connection::update_send_window(const Segment& seg, Instant now) {
   snd_.wl2 = seg.ack;
   if (snd_.wnd == 0) return;
   timers_.cancel(TimerKind::Persist);
-  persist_back_off_ = 0;
-  persisting_since_ = kNever;
-  probe_now_ = false;
+  window_probe_.opened();
   if (was_closed && snd_.una < snd_.nxt) restart_recovery_timer(now);
 }
 

@@ -24,6 +24,7 @@
 #include "stack/tcp/fast_open.h"
 #include "stack/tcp/handshake.h"
 #include "stack/tcp/icmp_report.h"
+#include "stack/tcp/keepalive.h"
 #include "stack/tcp/loss/loss_recovery.h"
 #include "stack/tcp/mtu_search.h"
 #include "stack/tcp/path_estimate.h"
@@ -39,6 +40,7 @@
 #include "stack/tcp/transition.h"
 #include "stack/tcp/urgent.h"
 #include "stack/tcp/user_timeout.h"
+#include "stack/tcp/window_probe.h"
 #include "stack/timer/timer_table.h"
 #include "stack/wire/icmpv4.h"
 
@@ -166,7 +168,7 @@ class Connection {
   [[nodiscard]] TcpInfo info() const noexcept;
   // Since when the peer's window has been closed for data that wait; kNever while it is open.
   [[nodiscard]] Instant persisting_since() const noexcept {
-    return state_ == State::Closed ? kNever : persisting_since_;
+    return state_ == State::Closed ? kNever : window_probe_.closed_since();
   }
   // What its queues cost of the memory budget.
   [[nodiscard]] std::size_t held_octets() const noexcept;
@@ -308,7 +310,6 @@ class Connection {
   [[nodiscard]] bool transmit_lost(TxFrame& frame, Instant now);
   [[nodiscard]] bool transmit_new(TxFrame& frame, Instant now);
   [[nodiscard]] bool transmit_tail_loss_probe(TxFrame& frame, Instant now);
-  [[nodiscard]] bool transmit_probe(TxFrame& frame, Instant now);
   // How many octets of new data may leave in one segment now; 0 when none should.
   struct Permission {
     std::uint32_t octets = 0;
@@ -324,8 +325,6 @@ class Connection {
   // carries.
   [[nodiscard]] std::uint32_t text_limit() const noexcept;
   [[nodiscard]] std::uint16_t segment_octets_of(const TxFrame& frame) const noexcept;
-  void arm_persist_if_blocked(Instant now);
-  [[nodiscard]] Duration persist_interval() const noexcept;
   void restart_congestion_window_if_idle(Instant now);
   // Writes one segment: `text_octets` of data from `seq` on, fewer when the frame has no room for
   // more slices (FIN and PSH then stay for the segment after it). Returns its SEG.LEN.
@@ -336,12 +335,18 @@ class Connection {
   [[nodiscard]] std::uint32_t user_timeout_option_octets() const noexcept;
   void add_options(wire::TcpOptions& options, wire::TcpFlags flags, Instant now);
 
+  // --- probes.cc -------------------------------------------------------------------------------
+  [[nodiscard]] bool transmit_probe(TxFrame& frame, Instant now);
+  void arm_persist_if_blocked(Instant now);
+  void persist_timeout(Instant now);
+  [[nodiscard]] Duration persist_interval() const noexcept;
+  void keepalive_timeout(Instant now);
+  [[nodiscard]] Duration keepalive_idle() const noexcept;
+
   // --- timeouts.cc -----------------------------------------------------------------------------
   void user_timeout(Instant now);
   void retransmission_timeout(Instant now);
   void reordering_timeout(Instant now);
-  void persist_timeout(Instant now);
-  void keepalive_timeout(Instant now);
   void inactivity_timeout(Instant now);
   [[nodiscard]] bool give_up_if_unanswered(Duration limit, Instant now);
   void restart_user_timeout(Instant now) noexcept;
@@ -349,7 +354,6 @@ class Connection {
   [[nodiscard]] Duration user_timeout_in_force() const noexcept {
     return user_timeout_.in_force(rtt_.timeout());
   }
-  [[nodiscard]] Duration keepalive_idle() const noexcept;
   void linger_timeout(Instant now);
   void payload_moved(Instant now) noexcept { last_moved_ = now; }
 
@@ -409,7 +413,6 @@ class Connection {
   bool is_fin_received_ = false;  // and everything before it
   bool is_given_up_ = false;      // the application has called close() or abort()
   bool nagle_ = true;
-  bool keepalive_ = false;
   bool wants_to_write_ = false;  // a write fell short: Writable is owed
 
   // Acknowledging.
@@ -418,15 +421,11 @@ class Connection {
   std::optional<SeqNum> peer_fin_;  // FIN's sequence number, once seen
 
   // Sending.
-  bool probe_now_ = false;     // the persist timer asks for a probe
-  bool is_probing_ = false;    // the octet at SND.NXT was sent as a probe: an ACK may cover it
-  bool override_sws_ = false;  // ... or for less than silly-window avoidance would send
-  bool keepalive_probe_now_ = false;
-  bool probe_tail_now_ = false;   // the tail loss probe is due
-  bool is_cwnd_limited_ = false;  // the last segment not sent was held back by cwnd alone
-  std::uint8_t keepalive_probes_ = 0;
-  std::uint8_t persist_back_off_ = 0;
-  Instant persisting_since_ = kNever;
+  WindowProbe window_probe_;
+  Keepalive keepalive_;
+  bool override_sws_ = false;          // the next segment may be a silly one
+  bool probe_tail_now_ = false;        // the tail loss probe is due
+  bool is_cwnd_limited_ = false;       // the last segment not sent was held back by cwnd alone
   std::uint16_t retransmissions_ = 0;  // of the oldest segment
   Instant unanswered_since_ = kNever;  // since when retransmissions or probes have had no answer
   Instant last_sent_{};                // data

@@ -90,7 +90,7 @@ void Connection::enter_established(Instant now) {
   set_state(State::Established, now);
   if (is_active_open_) report(EventKind::Connected);
   if (is_fin_queued_) set_state(State::FinWait1, now);  // closed while the handshake went on
-  set_keepalive(keepalive_, now);
+  set_keepalive(keepalive_.is_enabled(), now);
   if (send_queue_.empty()) timers_.cancel(TimerKind::UserTimeout);
 }
 

@@ -165,7 +165,7 @@ bool Connection::send_new(TxFrame& frame, const Permission& permission, Instant 
   }
   snd_.nxt = end;
   override_sws_ = false;
-  is_probing_ = false;
+  window_probe_.octet_counts();
   last_sent_ = now;
   payload_moved(now);
   congestion_->on_transmit(now, permission.octets, in_flight());
@@ -248,49 +248,6 @@ void Connection::restart_congestion_window_if_idle(Instant now) {
   if (snd_.una == snd_.nxt && last_sent_ != Instant{} && now - last_sent_ > rtt_.timeout()) {
     congestion_->on_idle_restart(now);
   }
-}
-
-// --- Probes --------------------------------------------------------------------------------------
-
-// Nothing in flight, so no ACK will come by itself, and the window keeps data here: the persist
-// timer takes over (RFC 9293 section 3.8.6.1), or the override of silly-window avoidance.
-void Connection::arm_persist_if_blocked(Instant now) {
-  if (snd_.una < snd_.nxt) return;
-  if (usable_window() == 0 && persisting_since_ == kNever) persisting_since_ = now;
-  if (timers_.is_set(TimerKind::Persist) || probe_now_) return;
-  const Duration wait = usable_window() > 0 ? config_->sws_override : persist_interval();
-  timers_.set(TimerKind::Persist, now + wait);
-}
-
-Duration Connection::persist_interval() const noexcept {
-  Duration interval = rtt_.timeout();
-  for (unsigned i = 0; i < persist_back_off_ && interval < config_->rto_maximum; ++i) interval *= 2;
-  return std::min(interval, config_->rto_maximum);
-}
-
-bool Connection::transmit_probe(TxFrame& frame, Instant now) {
-  if (probe_now_) {
-    probe_now_ = false;
-    if (unsent() > 0) {
-      // One octet of the data that waits, or FIN, though the window has no room for it. It does not
-      // count as sent: a peer whose window is closed accepts an acknowledgment of ours only at its
-      // RCV.NXT, and while both windows are closed nothing would move again.
-      is_probing_ = true;
-      const bool fin = data_una() == data_end();
-      (void)emit(frame, snd_.nxt, {.fin = fin, .ack = true}, fin ? 0U : 1U, {}, now);
-      ++environment_.counters.tcp_zero_window_probes;
-      timers_.set(TimerKind::Persist, now + persist_interval());
-      return true;
-    }
-  }
-  if (keepalive_probe_now_) {
-    keepalive_probe_now_ = false;
-    ++environment_.counters.tcp_keepalive_probes;
-    const std::uint32_t octets = config_->keepalive_with_octet ? 1 : 0;  // MAY-6
-    (void)emit(frame, snd_.nxt - 1, {.ack = true}, octets, {}, now);
-    return true;
-  }
-  return false;
 }
 
 // --- One segment ---------------------------------------------------------------------------------

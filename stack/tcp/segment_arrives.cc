@@ -44,7 +44,7 @@ void Connection::segment_arrives_otherwise(Segment& seg, Instant now) {
     timestamps_.on_acceptable(seg.header_seq, *seg.options.timestamps, now);  // R3
   }
   last_heard_ = now;
-  keepalive_probes_ = 0;
+  keepalive_.heard();
   if (check_ack(seg, now) == Verdict::Discard) return;  // fifth
   if (seg.options.user_timeout) user_timeout_option_arrives(*seg.options.user_timeout, now);
   process_urgent(seg);     // sixth

@@ -120,52 +120,6 @@ bool Connection::give_up_if_unanswered(Duration limit, Instant now) {
   return true;
 }
 
-// --- Persist -------------------------------------------------------------------------------------
-
-void Connection::persist_timeout(Instant now) {
-  if (unsent() == 0) return;
-  if (usable_window() > 0) {
-    override_sws_ = true;
-    return;
-  }
-  // A peer that answers may keep its window closed for ever (RFC 9293 section 3.8.6.1, MUST-37);
-  // each answer clears unanswered_since_.
-  if (give_up_if_unanswered(config_->r2, now)) return;
-  probe_now_ = true;
-  if (persist_interval() < config_->rto_maximum) ++persist_back_off_;
-}
-
-// --- Keepalive -----------------------------------------------------------------------------------
-
-void Connection::keepalive_timeout(Instant now) {
-  if (!keepalive_ || !is_synchronized(state_)) return;
-  const Instant due = keepalive_probes_ == 0 ? last_heard_ + keepalive_idle() : now;
-  if (now < due) {  // something was heard since the timer was set
-    timers_.set(TimerKind::Keepalive, due);
-    return;
-  }
-  if (snd_.una < snd_.nxt) {  // the retransmission timer watches over data in flight
-    timers_.set(TimerKind::Keepalive, now + config_->keepalive_interval);
-    return;
-  }
-  if (keepalive_probes_ >= config_->keepalive_probes) {
-    send_reset(snd_.nxt, now);
-    enter_closed(Errc::timed_out, now);
-    return;
-  }
-  ++keepalive_probes_;
-  keepalive_probe_now_ = true;
-  timers_.set(TimerKind::Keepalive, now + config_->keepalive_interval);
-}
-
-// With the user timeout option the first probe comes after a user timeout (RFC 5482 section 4.2):
-// the peer was promised that much.
-Duration Connection::keepalive_idle() const noexcept {
-  const Duration user_timeout = user_timeout_in_force();
-  if (!user_timeout_.is_enabled() || user_timeout == kForever) return config_->keepalive_idle;
-  return std::max(config_->keepalive_idle, user_timeout + std::chrono::seconds(1));
-}
-
 // --- Inactivity ----------------------------------------------------------------------------------
 
 void Connection::inactivity_timeout(Instant now) {

@@ -211,16 +211,6 @@ void Connection::shed(Instant now) {
 
 // --- Options -------------------------------------------------------------------------------------
 
-void Connection::set_keepalive(bool enabled, Instant now) noexcept {
-  keepalive_ = enabled;
-  keepalive_probes_ = 0;
-  if (!enabled) {
-    timers_.cancel(TimerKind::Keepalive);
-  } else if (is_synchronized(state_) && state_ != State::TimeWait) {
-    timers_.set(TimerKind::Keepalive, std::max(now, last_heard_ + keepalive_idle()));
-  }
-}
-
 void Connection::set_user_timeout(Duration timeout, Instant now) noexcept {
   user_timeout_.set(timeout);
   timers_.cancel(TimerKind::UserTimeout);
