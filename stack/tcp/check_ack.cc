@@ -126,37 +126,6 @@ std::optional<Instant> Connection::echoed_before(const Segment& seg, Instant now
   return now - since_tick - *elapsed + Timestamps::kTick;
 }
 
-void Connection::respond_to(const AckFindings& findings, RecoveryPhase phase_before, Instant now) {
-  if (findings.is_spurious) {
-    ++spurious_recoveries_;
-    ++environment_.counters.tcp_spurious_recoveries;
-    congestion_->on_spurious_recovery(now);
-  }
-  if (findings.loss_began || findings.has_probe_repaired) respond_to_loss(findings, now);
-  if (findings.newly_acked_octets > 0) {
-    AckEvent event;
-    event.now = now;
-    event.newly_acked_octets = findings.newly_acked_octets;
-    event.in_flight_before_octets = findings.in_flight_before_octets;
-    event.after_timeout = phase_before == RecoveryPhase::Timeout;
-    event.in_recovery =
-        phase_before == RecoveryPhase::Recovery || recovery_.phase() == RecoveryPhase::Recovery;
-    event.app_limited = !is_cwnd_limited_;
-    event.rtt_sample = findings.rtt_sample;
-    congestion_->on_ack(event);
-  }
-  recovery_.regulate(findings, congestion_->ssthresh_octets(), smss_);
-}
-
-void Connection::respond_to_loss(const AckFindings& findings, Instant now) {
-  if (findings.is_lost_retransmission) ++environment_.counters.tcp_lost_retransmissions;
-  if (findings.loss_began) {
-    ++fast_retransmits_;
-    ++environment_.counters.tcp_fast_retransmits;
-  }
-  congestion_->on_loss({now, findings.newly_lost_octets, findings.flight_octets});
-}
-
 // The peer is alive and the path works: whatever counted towards giving up begins anew.
 void Connection::make_progress(const AckFindings& findings, Instant now) {
   look_again_ = findings.look_again;

@@ -28,7 +28,9 @@ Connection::Connection(Environment& environment, ConnectionId id, const FourTupl
       urgent_receiver_(config_->urgent_inline, config_->urgent_pointer),
       rtt_(*config_),
       recovery_(SeqNum{}),
-      congestion_(smss_, config_->initial_window_segments),
+      start_window_(*config_),
+      congestion_(smss_, start_window_.initial_octets(smss_)),
+      validation_(config_->idle_restart == IdleRestart::Rfc7661),
       challenge_acks_(environment.challenge_acks_per_second),
       send_buffer_(*config_, environment.pool.budget()),
       receive_buffer_(*config_, environment.pool.budget()) {}

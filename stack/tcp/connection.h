@@ -19,6 +19,8 @@
 #include "stack/buffer/send_queue.h"
 #include "stack/buffer/slice_queue.h"
 #include "stack/tcp/congestion/any_congestion_control.h"
+#include "stack/tcp/congestion/start_window.h"
+#include "stack/tcp/congestion/window_validation.h"
 #include "stack/tcp/delayed_ack.h"
 #include "stack/tcp/environment.h"
 #include "stack/tcp/fast_open.h"
@@ -230,9 +232,6 @@ class Connection {
   [[nodiscard]] bool is_duplicate_ack(const Segment& seg) const noexcept;
   void process_acknowledgment(const Segment& seg, bool is_duplicate, Instant now);
   void take_rtt_sample(const Segment& seg, const AckFindings& findings, Instant now) noexcept;
-  // Tells the congestion controller, PRR and the counters what was found.
-  void respond_to(const AckFindings& findings, RecoveryPhase phase_before, Instant now);
-  void respond_to_loss(const AckFindings& findings, Instant now);
   void update_send_window(const Segment& seg, Instant now);
   void release_acknowledged(SeqNum ack) noexcept;
   // How many samples of one round trip share the weight of one: see RttEstimator.
@@ -243,6 +242,18 @@ class Connection {
   void advance_state_by_ack(Instant now);
   // The send buffer follows the congestion window; Writable, if somebody waits for it.
   void make_room_for_writer();
+
+  // --- congestion_response.cc: what the congestion controller hears ----------------------------
+  // SMSS is known, and how often our SYN was lost.
+  void begin_congestion_control(unsigned lost_syns);
+  // Tells the controller, PRR and the counters what was found.
+  void respond_to(const AckFindings& findings, RecoveryPhase phase_before, Instant now);
+  void respond_to_loss(const AckFindings& findings, Instant now);
+  void respond_to_timeout(Instant now);
+  void note_start_window_loss(SeqNum seq) noexcept;
+  // After an idle time.
+  void restart_congestion_window(Instant now);
+  void validate_congestion_window(Instant now);
 
   // --- recovery_timer.cc: the one timer that watches over what is in flight --------------------
   // The retransmission timer begins anew (RFC 6298 section 5), unless a probe or a look at what is
@@ -325,7 +336,6 @@ class Connection {
   // carries.
   [[nodiscard]] std::uint32_t text_limit() const noexcept;
   [[nodiscard]] std::uint16_t segment_octets_of(const TxFrame& frame) const noexcept;
-  void restart_congestion_window_if_idle(Instant now);
   // Writes one segment: `text_octets` of data from `seq` on, fewer when the frame has no room for
   // more slices (FIN and PSH then stay for the segment after it). Returns its SEG.LEN.
   std::uint32_t emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags, std::uint32_t text_octets,
@@ -452,7 +462,9 @@ class Connection {
   Instant rto_started_at_{};     // when the retransmission timer was last begun anew
   Instant probe_base_{};         // when new data last left or were acknowledged
   Instant look_again_ = kNever;  // when something that is late will be lost
+  StartWindow start_window_;
   AnyCongestionControl congestion_;
+  WindowValidation validation_;
   timer::TimerTable<TimerKind> timers_;
   base::RateLimiter challenge_acks_;
 

@@ -76,9 +76,7 @@ void Connection::learn_from_syn(const Segment& seg, Instant now) {
   }
   peer_mss_ = seg.options.maximum_segment_size.value_or(kDefaultMssOctets);
   start_path_mtu_discovery(now);
-  congestion_ = AnyCongestionControl(
-      smss_, initial_window_segments(config_->initial_window_segments, retransmissions_));
-  begin_with_shared_ssthresh();
+  begin_congestion_control(retransmissions_);
 }
 
 void Connection::enter_established(Instant now) {

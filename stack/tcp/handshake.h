@@ -63,12 +63,6 @@ inline constexpr std::uint32_t kMaxUnscaledWindow = 65535;
                                            : kLeastText;
 }
 
-// IW in segments: one lost SYN may be chance, more of them are congestion (RFC 6928 section 2).
-[[nodiscard]] constexpr std::uint8_t initial_window_segments(
-    std::uint8_t configured, unsigned syn_retransmissions) noexcept {
-  return syn_retransmissions > 1 ? std::uint8_t{1} : configured;
-}
-
 // A shift count above 14 counts as 14 (RFC 7323 section 2.3).
 [[nodiscard]] constexpr std::uint8_t clamped_scale(std::uint8_t scale) noexcept {
   return std::min(scale, kMaxWindowScale);

@@ -96,6 +96,7 @@ void Connection::send_again(TxFrame& frame, const SeqRange& range, Instant now) 
   segments_retransmitted_ += segments;
   environment_.counters.tcp_retrans_segs += segments;
   congestion_->on_transmit(now, text, in_flight());
+  validation_.on_retransmit({range.begin, end});
   // The timer never runs out earlier than one RTO after the first segment left (RFC 6298 section
   // 5); without SACK RFC 6582 section 4 decides.
   const bool is_first_segment = range.begin == snd_.una;
@@ -140,7 +141,7 @@ bool Connection::transmit_tail_loss_probe(TxFrame& frame, Instant now) {
 bool Connection::transmit_new(TxFrame& frame, Instant now) {
   if (!may_send_data() || unsent() == 0) return false;
   if (recovery_.lost() && !recovery_.wants_new_data()) return false;
-  restart_congestion_window_if_idle(now);
+  if (snd_.una == snd_.nxt) restart_congestion_window(now);
   forget_old_path_mtu(now);
   const MtuProbe mtu_probe = transmit_mtu_probe(frame, now);
   if (mtu_probe != MtuProbe::NotNow) return mtu_probe == MtuProbe::Sent;
@@ -241,13 +242,6 @@ Connection::Permission Connection::new_data_permission() {
   const bool is_half_the_largest_window = octets >= std::max(1U, snd_.max_wnd / 2);
   if (is_half_the_largest_window || override_sws_) return {octets, false};
   return {};
-}
-
-// RFC 5681 section 4.1: after an idle RTO nothing is known about the path's present state.
-void Connection::restart_congestion_window_if_idle(Instant now) {
-  if (snd_.una == snd_.nxt && last_sent_ != Instant{} && now - last_sent_ > rtt_.timeout()) {
-    congestion_->on_idle_restart(now);
-  }
 }
 
 // --- One segment ---------------------------------------------------------------------------------

@@ -80,8 +80,7 @@ void Connection::retransmission_timeout(Instant now) {
   }
   path_timed_out(now);
   // Another timeout of the same octets is no new sign of congestion (RFC 5681 section 3.1).
-  const std::uint32_t flight = distance(snd_.una, snd_.nxt);
-  if (retransmissions_ == 1) congestion_->on_retransmission_timeout({now, flight, flight});
+  if (retransmissions_ == 1) respond_to_timeout(now);
   const std::uint64_t reneges = recovery_.reneges();
   (void)recovery_.on_timeout(snd_.una, snd_.nxt, now);  // (5.4): the earliest is sent again
   environment_.counters.tcp_sack_reneges += recovery_.reneges() - reneges;

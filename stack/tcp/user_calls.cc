@@ -40,10 +40,7 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
   timestamps_ = open.timestamps;
   peer_mss_ = open.peer_mss_octets;
   start_path_mtu_discovery(now);
-  congestion_ = AnyCongestionControl(
-      smss_,
-      initial_window_segments(config_->initial_window_segments, open.syn_ack_retransmissions));
-  begin_with_shared_ssthresh();
+  begin_congestion_control(open.syn_ack_retransmissions);
   recovery_ = LossRecovery(open.iss);
   recovery_.allow_undo(config_->undo_spurious_recovery);
   if (open.syn_ack_sent_at) {

@@ -11,8 +11,8 @@ namespace runnel::tcp {
 // A new algorithm is one file and one more alternative here.
 class AnyCongestionControl {
  public:
-  AnyCongestionControl(std::uint32_t smss_octets, std::uint8_t initial_window_segments) noexcept
-      : controller_(std::in_place_type<NewReno>, smss_octets, initial_window_segments) {}
+  AnyCongestionControl(std::uint32_t smss_octets, std::uint64_t initial_window_octets) noexcept
+      : controller_(std::in_place_type<NewReno>, smss_octets, initial_window_octets) {}
 
   [[nodiscard]] CongestionControl& operator*() noexcept {
     return std::visit([](auto& controller) -> CongestionControl& { return controller; },

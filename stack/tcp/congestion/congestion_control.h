@@ -43,8 +43,11 @@ class CongestionControl {
   virtual void on_retransmission_timeout(const LossEvent& event) = 0;
   // The last on_loss() or on_retransmission_timeout() was a mistake: nothing had been lost.
   virtual void on_spurious_recovery(Instant now) = 0;
-  // Transmission begins again after an idle time of at least one RTO (RFC 5681 section 4.1).
-  virtual void on_idle_restart(Instant now) = 0;
+  // Transmission begins again after an idle time of at least one RTO, with no more than the restart
+  // window (RFC 5681 section 4.1).
+  virtual void on_idle_restart(Instant now, std::uint64_t restart_window_octets) = 0;
+  // Congestion window validation has found what the path can be trusted with (RFC 7661).
+  virtual void set_window(std::uint64_t cwnd_octets, std::uint64_t ssthresh_octets) = 0;
   // Segments have another size from now on. The window keeps its octets, unless `scales_window`: a
   // window that is meant in segments keeps their number (RFC 5681 section 3.1).
   virtual void on_smss_change(std::uint32_t smss_octets, bool scales_window) = 0;

@@ -4,15 +4,6 @@
 
 namespace runnel::tcp {
 
-NewReno::NewReno(std::uint32_t smss_octets, std::uint8_t initial_window_segments) noexcept
-    : smss_(smss_octets),
-      // RFC 6928 section 2: at most ten segments, and 14,600 octets unless two segments are more.
-      initial_window_(std::min<std::uint64_t>(
-          std::uint64_t{initial_window_segments} * smss_octets,
-          std::max<std::uint64_t>(2 * std::uint64_t{smss_octets},
-                                  std::uint64_t{initial_window_segments} * 1460))),
-      cwnd_(initial_window_) {}
-
 void NewReno::begin_with_ssthresh(std::uint64_t octets) {
   ssthresh_ = std::max(octets, 2 * smss_);
 }
@@ -55,12 +46,17 @@ void NewReno::on_spurious_recovery(Instant) {
   ssthresh_ = prior_ssthresh_;
 }
 
-void NewReno::on_idle_restart(Instant) {
-  cwnd_ = std::min(cwnd_, initial_window_);
+void NewReno::on_idle_restart(Instant, std::uint64_t restart_window_octets) {
+  cwnd_ = std::min(cwnd_, restart_window_octets);
+}
+
+void NewReno::set_window(std::uint64_t cwnd_octets, std::uint64_t ssthresh_octets) {
+  cwnd_ = cwnd_octets;
+  ssthresh_ = ssthresh_octets;
+  acked_in_round_ = 0;
 }
 
 void NewReno::on_smss_change(std::uint32_t smss_octets, bool scales_window) {
-  if (smss_octets < smss_) initial_window_ = initial_window_ * smss_octets / smss_;
   if (scales_window) cwnd_ = cwnd_ * smss_octets / smss_;
   smss_ = smss_octets;
 }

@@ -13,7 +13,8 @@ namespace runnel::tcp {
 // subtracted from the octets in flight instead, which permits the same segments.
 class NewReno final : public CongestionControl {
  public:
-  NewReno(std::uint32_t smss_octets, std::uint8_t initial_window_segments) noexcept;
+  NewReno(std::uint32_t smss_octets, std::uint64_t initial_window_octets) noexcept
+      : smss_(smss_octets), cwnd_(initial_window_octets) {}
 
   void begin_with_ssthresh(std::uint64_t octets) override;
   void on_transmit(Instant now, std::uint64_t octets, std::uint64_t in_flight_octets) override;
@@ -21,7 +22,8 @@ class NewReno final : public CongestionControl {
   void on_loss(const LossEvent& event) override;
   void on_retransmission_timeout(const LossEvent& event) override;
   void on_spurious_recovery(Instant now) override;
-  void on_idle_restart(Instant now) override;
+  void on_idle_restart(Instant now, std::uint64_t restart_window_octets) override;
+  void set_window(std::uint64_t cwnd_octets, std::uint64_t ssthresh_octets) override;
   void on_smss_change(std::uint32_t smss_octets, bool scales_window) override;
 
   [[nodiscard]] std::uint64_t cwnd_octets() const override { return cwnd_; }
@@ -31,7 +33,6 @@ class NewReno final : public CongestionControl {
   void reduce(std::uint64_t flight_octets) noexcept;
 
   std::uint64_t smss_;
-  std::uint64_t initial_window_;
   std::uint64_t cwnd_;
   std::uint64_t ssthresh_ = UINT64_MAX;
   std::uint64_t acked_in_round_ = 0;  // octets acknowledged towards the next SMSS of cwnd

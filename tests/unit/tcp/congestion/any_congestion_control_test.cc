@@ -12,7 +12,7 @@ AckEvent acked(std::uint64_t octets) {
 }
 
 TEST(AnyCongestionControl, IsTheControllerThatItHolds) {
-  AnyCongestionControl any(1460, 10);
+  AnyCongestionControl any(1460, 14600);
   EXPECT_EQ(any->cwnd_octets(), 14600U);
   any->on_ack(acked(1460));
   EXPECT_EQ((*any).cwnd_octets(), 16060U);
@@ -22,7 +22,7 @@ TEST(AnyCongestionControl, IsTheControllerThatItHolds) {
 }
 
 TEST(AnyCongestionControl, CopiesAreControllersOfTheirOwn) {
-  AnyCongestionControl one(1460, 10);
+  AnyCongestionControl one(1460, 14600);
   one->on_ack(acked(1460));
   AnyCongestionControl other = one;
   other->on_ack(acked(1460));
@@ -33,9 +33,9 @@ TEST(AnyCongestionControl, CopiesAreControllersOfTheirOwn) {
 }
 
 TEST(AnyCongestionControl, AssigningANewOneBeginsAnew) {
-  AnyCongestionControl any(536, 10);
+  AnyCongestionControl any(536, 5360);
   any->on_retransmission_timeout({});
-  any = AnyCongestionControl(1460, 10);
+  any = AnyCongestionControl(1460, 14600);
   EXPECT_EQ(any->cwnd_octets(), 14600U);
 }
 

@@ -1,4 +1,4 @@
-// RFC 5681 with the initial window of RFC 6928 and the counted octets of RFC 3465.
+// RFC 5681 with the counted octets of RFC 3465.
 #include "stack/tcp/congestion/new_reno.h"
 
 #include <gtest/gtest.h>
@@ -23,36 +23,21 @@ LossEvent loss_with(std::uint64_t in_flight) {
 
 // In congestion avoidance with cwnd = ssthresh = 10 segments.
 NewReno avoiding() {
-  NewReno reno(kSmss, 10);
+  NewReno reno(kSmss, 10 * kSmss);
   reno.on_loss(loss_with(20 * kSmss));
   return reno;
 }
 
-TEST(NewReno, TheInitialWindowIsTenSegmentsButNoMoreThan14600OctetsUnlessTwoSegmentsAre) {
-  // RFC 6928 section 2, equation 1: min(10 * MSS, max(2 * MSS, 14600)).
-  EXPECT_EQ(NewReno(88, 10).cwnd_octets(), 880U);
-  EXPECT_EQ(NewReno(536, 10).cwnd_octets(), 5360U);
-  EXPECT_EQ(NewReno(1459, 10).cwnd_octets(), 14590U);
-  EXPECT_EQ(NewReno(1460, 10).cwnd_octets(), 14600U);
-  EXPECT_EQ(NewReno(1461, 10).cwnd_octets(), 14600U);
-  EXPECT_EQ(NewReno(7300, 10).cwnd_octets(), 14600U);
-  EXPECT_EQ(NewReno(7301, 10).cwnd_octets(), 14602U);
-  EXPECT_EQ(NewReno(8960, 10).cwnd_octets(), 17920U);
-  EXPECT_EQ(NewReno(65495, 10).cwnd_octets(), 130990U);
-}
-
-TEST(NewReno, AnInitialWindowOfOneSegmentIsOneSegmentWhateverItsSize) {
-  EXPECT_EQ(NewReno(536, 1).cwnd_octets(), 536U);
-  EXPECT_EQ(NewReno(1460, 1).cwnd_octets(), 1460U);
-  EXPECT_EQ(NewReno(8960, 1).cwnd_octets(), 8960U);
+TEST(NewReno, BeginsWithTheInitialWindow) {
+  EXPECT_EQ(NewReno(kSmss, 4380).cwnd_octets(), 4380U);
 }
 
 TEST(NewReno, TheFirstThresholdIsArbitrarilyHigh) {
-  EXPECT_GE(NewReno(kSmss, 10).ssthresh_octets(), std::uint64_t{1} << 30U);
+  EXPECT_GE(NewReno(kSmss, 10 * kSmss).ssthresh_octets(), std::uint64_t{1} << 30U);
 }
 
 TEST(NewReno, SlowStartGrowsByWhatIsAcknowledged) {
-  NewReno reno(kSmss, 10);
+  NewReno reno(kSmss, 10 * kSmss);
   reno.on_ack(acked(kSmss));
   EXPECT_EQ(reno.cwnd_octets(), 11U * kSmss);
   reno.on_ack(acked(1));
@@ -62,7 +47,7 @@ TEST(NewReno, SlowStartGrowsByWhatIsAcknowledged) {
 }
 
 TEST(NewReno, AnAckOfNothingNewGrowsNothing) {
-  NewReno reno(kSmss, 10);
+  NewReno reno(kSmss, 10 * kSmss);
   reno.on_ack(acked(0));
   EXPECT_EQ(reno.cwnd_octets(), 10U * kSmss);
 }
@@ -70,7 +55,7 @@ TEST(NewReno, AnAckOfNothingNewGrowsNothing) {
 TEST(NewReno, DoesNotGrowWhileSomethingElseLimitsTheSender) {
   AckEvent event = acked(kSmss);
   event.app_limited = true;
-  NewReno starting(kSmss, 10);
+  NewReno starting(kSmss, 10 * kSmss);
   NewReno in_avoidance = avoiding();
   for (int i = 0; i < 100; ++i) {
     starting.on_ack(event);
@@ -99,7 +84,7 @@ TEST(NewReno, CongestionAvoidanceGrowsByOneSegmentPerWindow) {
 }
 
 TEST(NewReno, SlowStartEndsAtTheThreshold) {
-  NewReno reno(kSmss, 10);
+  NewReno reno(kSmss, 10 * kSmss);
   reno.on_retransmission_timeout(loss_with(9 * kSmss));
   EXPECT_EQ(reno.ssthresh_octets(), 4500U);
   std::uint64_t before = reno.cwnd_octets();
@@ -118,7 +103,7 @@ TEST(NewReno, SlowStartEndsAtTheThreshold) {
 
 TEST(NewReno, AckDivisionGainsNothing) {
   for (const std::uint32_t pieces : {1U, 2U, 3U, 10U, 1000U}) {
-    NewReno starting(kSmss, 10);
+    NewReno starting(kSmss, 10 * kSmss);
     NewReno in_avoidance = avoiding();
     for (std::uint32_t segment = 0; segment < 10; ++segment) {
       std::uint32_t left = kSmss;
@@ -134,7 +119,7 @@ TEST(NewReno, AckDivisionGainsNothing) {
 }
 
 TEST(NewReno, ALossHalvesWhatWasInFlightNotWhatWasAllowed) {
-  NewReno reno(kSmss, 10);
+  NewReno reno(kSmss, 10 * kSmss);
   for (int i = 0; i < 90; ++i) reno.on_ack(acked(kSmss));
   ASSERT_EQ(reno.cwnd_octets(), 100U * kSmss);
   reno.on_loss(loss_with(10 * kSmss));
@@ -145,8 +130,8 @@ TEST(NewReno, ALossHalvesWhatWasInFlightNotWhatWasAllowed) {
 TEST(NewReno, TheThresholdIsNeverBelowTwoSegments) {
   for (const auto& [in_flight, ssthresh] :
        {std::pair{0U, 2000U}, {1000U, 2000U}, {4000U, 2000U}, {4002U, 2001U}}) {
-    NewReno by_loss(kSmss, 10);
-    NewReno by_timeout(kSmss, 10);
+    NewReno by_loss(kSmss, 10 * kSmss);
+    NewReno by_timeout(kSmss, 10 * kSmss);
     by_loss.on_loss(loss_with(in_flight));
     by_timeout.on_retransmission_timeout(loss_with(in_flight));
     EXPECT_EQ(by_loss.ssthresh_octets(), ssthresh) << in_flight;
@@ -155,8 +140,8 @@ TEST(NewReno, TheThresholdIsNeverBelowTwoSegments) {
 }
 
 TEST(NewReno, ATimeoutLeavesALossWindowOfOneSegmentWhateverTheInitialWindow) {
-  for (const std::uint8_t initial_segments : {std::uint8_t{1}, std::uint8_t{10}}) {
-    NewReno reno(kSmss, initial_segments);
+  for (const std::uint64_t initial_segments : {1U, 10U}) {
+    NewReno reno(kSmss, initial_segments * kSmss);
     reno.on_retransmission_timeout(loss_with(20 * kSmss));
     EXPECT_EQ(reno.cwnd_octets(), kSmss);
     EXPECT_EQ(reno.ssthresh_octets(), 10U * kSmss);
@@ -164,7 +149,7 @@ TEST(NewReno, ATimeoutLeavesALossWindowOfOneSegmentWhateverTheInitialWindow) {
 }
 
 TEST(NewReno, AfterATimeoutOneAckGrowsByNoMoreThanOneSegment) {
-  NewReno reno(kSmss, 10);
+  NewReno reno(kSmss, 10 * kSmss);
   reno.on_retransmission_timeout(loss_with(20 * kSmss));
   AckEvent event = acked(15 * kSmss);  // octets that had arrived long before
   event.after_timeout = true;
@@ -181,7 +166,7 @@ TEST(NewReno, ASpuriousTimeoutIsTakenBack) {
 }
 
 TEST(NewReno, ASpuriousFastRecoveryIsTakenBack) {
-  NewReno reno(kSmss, 10);
+  NewReno reno(kSmss, 10 * kSmss);
   const std::uint64_t before = reno.ssthresh_octets();
   reno.on_loss(loss_with(8 * kSmss));
   reno.on_spurious_recovery(Instant{});
@@ -190,7 +175,7 @@ TEST(NewReno, ASpuriousFastRecoveryIsTakenBack) {
 }
 
 TEST(NewReno, TakingBackNeverTakesAwayWhatWasGainedSince) {
-  NewReno reno(kSmss, 4);
+  NewReno reno(kSmss, 4 * kSmss);
   reno.on_retransmission_timeout(loss_with(100 * kSmss));
   for (int i = 0; i < 20; ++i) reno.on_ack(acked(kSmss));
   ASSERT_EQ(reno.cwnd_octets(), 21U * kSmss);
@@ -198,22 +183,34 @@ TEST(NewReno, TakingBackNeverTakesAwayWhatWasGainedSince) {
   EXPECT_EQ(reno.cwnd_octets(), 21U * kSmss);
 }
 
-TEST(NewReno, AfterAnIdleTimeTheWindowIsTheInitialOneOrSmaller) {
-  NewReno large(kSmss, 10);  // RFC 5681 section 4.1: RW = min(IW, cwnd)
+TEST(NewReno, AfterAnIdleTimeTheWindowIsTheRestartWindowOrSmaller) {
+  NewReno large(kSmss, 10 * kSmss);  // RFC 5681 section 4.1: RW = min(IW, cwnd)
   for (int i = 0; i < 30; ++i) large.on_ack(acked(kSmss));
   const std::uint64_t ssthresh = large.ssthresh_octets();
-  large.on_idle_restart(Instant{});
+  large.on_idle_restart(Instant{}, 10 * kSmss);
   EXPECT_EQ(large.cwnd_octets(), 10U * kSmss);
   EXPECT_EQ(large.ssthresh_octets(), ssthresh);
 
-  NewReno small(kSmss, 10);
+  NewReno small(kSmss, 10 * kSmss);
   small.on_loss(loss_with(8 * kSmss));
-  small.on_idle_restart(Instant{});
+  small.on_idle_restart(Instant{}, 10 * kSmss);
   EXPECT_EQ(small.cwnd_octets(), 4U * kSmss);
 }
 
+TEST(NewReno, ItsWindowCanBeSet) {
+  NewReno reno = avoiding();
+  for (int i = 0; i < 9; ++i) reno.on_ack(acked(kSmss));
+  reno.set_window(4 * kSmss, 4 * kSmss);
+  EXPECT_EQ(reno.cwnd_octets(), 4U * kSmss);
+  EXPECT_EQ(reno.ssthresh_octets(), 4U * kSmss);
+  for (int i = 0; i < 3; ++i) reno.on_ack(acked(kSmss));
+  EXPECT_EQ(reno.cwnd_octets(), 4U * kSmss) << "a round of the new window begins";
+  reno.on_ack(acked(kSmss));
+  EXPECT_EQ(reno.cwnd_octets(), 5U * kSmss);
+}
+
 TEST(NewReno, WindowsOfManyGibibytesDoNotOverflow) {
-  NewReno reno(65495, 10);
+  NewReno reno(65495, 130990);
   for (int i = 0; i < 1000; ++i) reno.on_ack(acked(UINT64_C(1) << 31U));
   EXPECT_EQ(reno.cwnd_octets(), 130990U + (UINT64_C(1000) << 31U));
   reno.on_loss(loss_with(UINT64_C(1) << 41U));
