@@ -15,6 +15,22 @@ std::int32_t ahead(std::uint32_t a, std::uint32_t b) {
 
 }  // namespace
 
+// A SYN with another sequence number than the last one, which is more than a retransmission: a new
+// connection of the same pair. The answer to a SYN may be one too, when the first is forgotten.
+void FlowInvariants::begin_anew(const Endpoint& from, const Endpoint& to, std::uint32_t iss,
+                                bool is_answer) {
+  ends_[{from, to}] = End{};
+  ends_[{from, to}].iss = iss;
+  const auto other = ends_.find({to, from});
+  if (other == ends_.end()) return;
+  if (is_answer) {
+    ends_[{from, to}].is_second_answer = other->second.has_acknowledged;
+    other->second.has_acknowledged = false;
+  } else {
+    ends_.erase(other);
+  }
+}
+
 std::optional<std::string> FlowInvariants::observe(Bytes packet) {
   const auto ip = wire::Ipv4View::parse(packet);
   if (!ip || ip->protocol() != wire::kProtocolTcp || ip->is_fragment()) return std::nullopt;
@@ -24,8 +40,9 @@ std::optional<std::string> FlowInvariants::observe(Bytes packet) {
   const Endpoint from{ip->source(), tcp->source_port()};
   const Endpoint to{ip->destination(), tcp->destination_port()};
 
-  if (flags.syn && !ends_[{from, to}].has_sent) ends_[{from, to}] = End{};
-  if (flags.syn && !flags.ack) ends_.erase({to, from});  // a new connection of the same pair
+  if (flags.syn && ends_[{from, to}].iss != tcp->seq().value()) {
+    begin_anew(from, to, tcp->seq().value(), flags.ack);
+  }
   End& end = ends_[{from, to}];
   const auto found = ends_.find({to, from});
   const End* const other = found != ends_.end() ? &found->second : nullptr;
@@ -46,7 +63,8 @@ std::optional<std::string> FlowInvariants::observe(Bytes packet) {
   if (!flags.ack) return std::nullopt;
 
   const std::uint32_t ack = tcp->ack().value();
-  if (other != nullptr && other->has_sent && ahead(ack, other->sent_end) > 0) {
+  if (other != nullptr && other->has_sent && !other->is_second_answer &&
+      ahead(ack, other->sent_end) > 0) {
     return "acknowledges what was never sent";
   }
   const bool is_scaled =

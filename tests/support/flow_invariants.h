@@ -27,6 +27,8 @@ class FlowInvariants {
  private:
   // What one end of a connection has said so far.
   struct End {
+    std::optional<std::uint32_t> iss;  // of its SYN
+    bool is_second_answer = false;     // the peer may still acknowledge what the first had sent
     bool has_sent = false;
     bool has_acknowledged = false;
     std::uint32_t sent_end = 0;  // behind the last octet of sequence space sent
@@ -34,6 +36,8 @@ class FlowInvariants {
     std::uint32_t edge = 0;  // the rightmost offered
     std::optional<std::uint8_t> offered_scale;
   };
+  void begin_anew(const Endpoint& from, const Endpoint& to, std::uint32_t iss, bool is_answer);
+
   using Key = std::pair<Endpoint, Endpoint>;  // from, to
 
   std::map<Key, End> ends_;

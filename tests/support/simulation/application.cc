@@ -137,7 +137,7 @@ void Application::end(Instant) {
       if (has_read_end_) give_connection_up(false);
       break;
     case Ending::CloseWhenDone:
-      if (received_ == expected_) give_connection_up(false);
+      if (received_ == expected_ || has_read_end_) give_connection_up(false);
       break;
     case Ending::CloseWithUnread:
     case Ending::Abort:

@@ -120,26 +120,32 @@ void Simulation::inspect(const TxFrame& frame, bool to_server) {
 // --- The whole run -------------------------------------------------------------------------------
 
 void Simulation::run() {
-  run_until_quiet();
-  if (!is_over() && !scenario_.is_orderly()) {
-    // The reset that would have told them was lost, and nothing is left to be sent.
+  const Instant limit = scenario_.start + scenario_.limit;
+  const bool is_quiet = is_quiet_by(limit);
+  if (!scenario_.is_orderly() && !is_over()) {
+    // The reset that would have told them was lost, and they have nothing to send that would bring
+    // another; a keepalive timer of hours may be running.
     give_up_all();
-    run_until_quiet();
+  } else if (!is_quiet) {
+    fail_unfinished();
   }
+  if (!is_quiet_by(limit + scenario_.limit)) fail_unfinished();
   expect_good_end();
   server_->stop_listening();
-  run_until_quiet();
+  if (!is_quiet_by(limit + 2 * scenario_.limit)) fail_unfinished();
   const std::string client = client_->find_leftovers();
   const std::string server = server_->find_leftovers();
   if (!client.empty()) throw SimulationFailure("left over at the client:" + client);
   if (!server.empty()) throw SimulationFailure("left over at the server:" + server);
 }
 
-void Simulation::run_until_quiet() {
-  const Instant limit = scenario_.start + scenario_.limit;
+bool Simulation::is_quiet_by(Instant limit) {
   while (step(limit)) {
   }
-  if (next_instant() == kNever) return;
+  return next_instant() == kNever;
+}
+
+void Simulation::fail_unfinished() const {
   std::string text = "not finished within the virtual time allowed";
   for (std::size_t i = 0; i < clients_.size(); ++i) {
     if (clients_[i].is_closed() && servers_[i].is_closed()) continue;

@@ -60,7 +60,9 @@ class Simulation {
   bool step(Instant limit);
   void work(SimNode& node, Link& in, Link& out, bool is_forced);
   void inspect(const TxFrame& frame, bool to_server);
-  void run_until_quiet();
+  // Until nothing more would happen, or the time allowed is over: then returns false.
+  [[nodiscard]] bool is_quiet_by(Instant limit);
+  [[noreturn]] void fail_unfinished() const;
   void give_up_all();
   [[nodiscard]] bool is_over() const;
   void expect_good_end() const;
