@@ -26,6 +26,7 @@ void Connection::respond_to(const AckFindings& findings, RecoveryPhase phase_bef
     event.newly_acked_octets = findings.newly_acked_octets;
     event.in_flight_before_octets = findings.in_flight_before_octets;
     event.after_timeout = phase_before == RecoveryPhase::Timeout;
+    event.counts_once = !config_->slow_start_counts_all_octets;
     event.in_recovery =
         phase_before == RecoveryPhase::Recovery || recovery_.phase() == RecoveryPhase::Recovery;
     event.app_limited = !is_cwnd_limited_;

@@ -89,6 +89,20 @@ TEST_F(Windows, R_5681_3_1_SS_AnAckOfSeveralSegmentsCountsThemAllButAfterATimeou
   EXPECT_EQ(info().congestion_window_octets, 2 * kMss);
 }
 
+// Under the RFC's own profile an ACK of any number of segments is worth one.
+TEST_F(Windows, R_5681_3_1_SS_UnderTheProfileOfTheRfcsAnAckGrowsTheWindowByOneSegmentAtMost) {
+  const std::pair<std::uint32_t, std::uint32_t> cases[] = {
+      {100, 100}, {kMss, kMss}, {kMss + 1, kMss}, {2 * kMss, kMss}, {10 * kMss, kMss}};
+  for (const auto& [acknowledged, growth] : cases) {
+    rebuild(rfc_profile());
+    bring_to(TcpState::Established);
+    EXPECT_TRUE(write_octets(100 * kMss));
+    forget_sent();
+    send(ack_segment(0, acknowledged));
+    EXPECT_EQ(info().congestion_window_octets, 10 * kMss + growth) << acknowledged;
+  }
+}
+
 TEST_F(Windows, R_5681_3_1_SS_SplittingAnAckGainsNothing) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write_octets(100 * kMss));
@@ -218,6 +232,20 @@ TEST_F(Windows, R_5681_3_1_SYNLOSS__R_6928_2_SYNLOSS_OneLostSynIsForgivenTwoAreN
   }
 }
 
+// Ten segments of 1,460 octets were permitted; when the path turns out to take smaller ones, ten of
+// these are.
+TEST_F(Windows, R_5681_3_1_PMTUD_TheInitialWindowKeepsItsSegmentsWhenTheyShrink) {
+  ignore_timestamps_default();
+  bring_to(TcpState::Established);
+  EXPECT_TRUE(write_octets(20 * kMss));
+  const auto first = next_sent();
+  ASSERT_THAT(first, HasPayloadOctets(kMss));
+  ASSERT_EQ(info().congestion_window_octets, 10 * kMss);
+  send_icmp_error(wire::IcmpType::DestinationUnreachable, 4, first->octets, 576);
+  EXPECT_EQ(info().send_mss_octets, 536U);
+  EXPECT_EQ(info().congestion_window_octets, 10U * 536U);
+}
+
 // --- The limit ---
 
 TEST_F(Windows, R_5681_3_LIMIT_NothingIsSentBeyondEitherWindow) {
@@ -286,6 +314,7 @@ TEST_F(Windows, R_8961_4_1_INIT_WithoutASampleTheTimeoutIsOneSecond) {
 }
 
 TEST_F(Windows, R_8961_4_2_SAMPLES_SeveralSamplesOneEachRoundTripNoneThatIsAmbiguous) {
+  ignore_timestamps_default();
   rebuild(rfc_profile());
   connect();
   advance(100ms);

@@ -303,6 +303,8 @@ TEST_F(Datagrams, R_1122_3_2_1_7_SETTTL__R_1122_3_2_1_7_TTL0_EachDatagramMayHave
 
 class OutgoingFragments : public Datagrams {
  protected:
+  OutgoingFragments() { ignore_timestamps_default(); }  // which comes with another MTU
+
   // The fragments of the next datagram that the stack sends.
   std::vector<SentIcmp> fragments() {
     std::vector<SentIcmp> all;

@@ -34,9 +34,11 @@ TEST_F(HeaderCases, R_9293_MUST_1_AWindowOf65535MayBeFilledAndNotOneOctetMore) {
     send(ack_segment(0, at).window(left));
   }
   advance(250ms);  // the sender's silly window avoidance
-  std::uint32_t end = our(0);
-  for (const SentSegment& sent : all_sent()) end = std::max(end, sent.seq + sent.length());
-  EXPECT_EQ(end, our(65535));
+  std::uint32_t end = 0;
+  for (const SentSegment& sent : all_sent()) {
+    end = std::max(end, sent.seq + sent.length() - our(0));
+  }
+  EXPECT_EQ(end, 65535U);
 }
 
 TEST_F(HeaderCases, R_9293_MUST_2_EveryKindOfSegmentHasAValidChecksum) {
@@ -149,6 +151,7 @@ TEST_F(WindowCases, R_9293_SHLD_28_TenFullSegmentsOfWhatIsQueued) {
 }
 
 TEST_F(WindowCases, R_1122_3_3_3_MTUCFG_FromTheSmallestToTheLargestMtu) {
+  ignore_timestamps_default();  // which comes with another MTU
   for (const std::uint16_t mtu : std::array<std::uint16_t, 4>{1280, 1500, 9000, 65535}) {
     Config config;
     config.mtu_octets = mtu;

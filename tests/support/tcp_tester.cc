@@ -105,9 +105,7 @@ SegmentBuilder TcpTester::segment() const {
 
 SegmentBuilder TcpTester::peer_syn() const {
   SegmentBuilder syn = segment().syn().seq(peer_iss);
-  if (peer_mss) {
-    syn.mss(static_cast<std::uint16_t>(*peer_mss + (makes_up_for_timestamps() ? 12 : 0)));
-  }
+  if (peer_mss) syn.mss(*peer_mss);
   if (peer_wscale) syn.wscale(*peer_wscale);
   if (peer_sack) syn.sack_permitted();
   if (peer_timestamp) syn.timestamps(*peer_timestamp, 0);

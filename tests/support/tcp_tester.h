@@ -60,8 +60,8 @@ struct SentIcmp {
 // The whole program can be run with other defaults, for tests that do not ask for their own:
 //    RUNNEL_TEST_ISN_NEAR_WRAP=1     both initial sequence numbers are 0xFFFFFFF0
 //    RUNNEL_TEST_TIMESTAMPS=on|off   the peer has timestamps too; or the stack has none either.
-//                                    MTU and `peer_mss` are larger then by what the option takes,
-//                                    so that segments hold as much text as without it
+//                                    MTU and the peer's MSS are larger then by what the option
+//                                    takes, so that segments hold as much text as without it
 class TcpTester : public ::testing::Test {
  protected:
   static constexpr std::uint16_t kPort = 7;

@@ -28,7 +28,7 @@ void TcpTester::apply_timestamps_default() {
   if (ignores_timestamps_default_) return;
   if (timestamps_by_default() == TimestampsByDefault::Off) config_.tcp.timestamps = false;
   if (makes_up_for_timestamps()) {
-    config_.mtu_octets = static_cast<std::uint16_t>(config_.mtu_octets + 12);
+    config_.mtu_octets = static_cast<std::uint16_t>(std::min(config_.mtu_octets + 12, 65535));
   }
 }
 
@@ -54,6 +54,11 @@ SegmentBuilder TcpTester::with_timestamps(SegmentBuilder segment) {
       if (holds_edge) echo_.recent = text.value;
     }
     echo_.last_ack_sent = ack;
+  }
+  if (is_ours && flags.syn && makes_up_for_timestamps() && segment.may_be_given_timestamps()) {
+    if (const auto mss = segment.header().options.maximum_segment_size) {
+      segment.mss(static_cast<std::uint16_t>(std::min(*mss + 12, 65535)));
+    }
   }
   const bool is_offer = flags.syn && !flags.ack;
   if (!peer_timestamps || peer_timestamp || !is_ours || !segment.may_be_given_timestamps())

@@ -121,6 +121,10 @@ struct TcpConfig {
   // Initial window in segments (RFC 6928).
   std::uint8_t initial_window_segments = 10;
   InitialWindow initial_window = InitialWindow::Rfc6928;
+  // Slow start counts every octet of an ACK that covers several segments.
+  // DEVIATES: 5681-3.1-SS. RFC 5681 section 3.1 counts one SMSS at most; Linux counts all, and one
+  // ACK may stand for a super-packet here.
+  bool slow_start_counts_all_octets = true;
   IdleRestart idle_restart = IdleRestart::Rfc5681;
 
   // ICMP soft errors and R1 are reported as SoftError events (RFC 9293 section 3.9.1.8).

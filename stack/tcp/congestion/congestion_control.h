@@ -16,6 +16,7 @@ struct AckEvent {
   std::optional<Duration> rtt_sample;         // absent under Karn's rule (RFC 6298 section 3)
   bool in_recovery = false;                   // fast recovery, this event included
   bool after_timeout = false;                 // repairing what a timeout declared lost
+  bool counts_once = false;                   // one SMSS at most in slow start
   bool app_limited = false;                   // cwnd was not what held us back (RFC 7661)
 };
 

@@ -15,14 +15,15 @@ void NewReno::on_ack(const AckEvent& event) {
   std::uint64_t acked = event.newly_acked_octets;
   if (cwnd_ < ssthresh_) {
     // DEVIATES: 5681-3.1-SS. The RFC allows one SMSS for each ACK. One ACK here may stand for a
-    // super-packet of 44 segments, so every acknowledged octet counts, as in Linux. After a timeout
-    // a cumulative ACK may cover octets that arrived long ago: then one SMSS, as RFC 3465
-    // section 2.2 has it.
-    const std::uint64_t growth = event.after_timeout ? std::min(acked, smss_) : acked;
+    // super-packet of 44 segments, so every acknowledged octet counts, as in Linux, unless
+    // configured otherwise. After a timeout a cumulative ACK may cover octets that arrived long ago:
+    // then one SMSS, as RFC 3465 section 2.2 has it.
+    const bool counts_once = event.after_timeout || event.counts_once;
+    const std::uint64_t growth = counts_once ? std::min(acked, smss_) : acked;
     const std::uint64_t used = std::min(growth, ssthresh_ - cwnd_);
     cwnd_ += used;
     acked -= std::min(acked, used);
-    if (event.after_timeout || cwnd_ < ssthresh_) return;
+    if (counts_once || cwnd_ < ssthresh_) return;
   }
   acked_in_round_ += acked;
   if (acked_in_round_ >= cwnd_) {  // RFC 5681 section 3.1, equation 3 by octets

@@ -139,6 +139,17 @@ TEST(NewReno, TheThresholdIsNeverBelowTwoSegments) {
   }
 }
 
+TEST(NewReno, SlowStartMayCountOneSegmentOfAnAckAtMost) {
+  NewReno reno(kSmss, 10 * kSmss);
+  AckEvent event = acked(10 * kSmss);
+  event.counts_once = true;
+  reno.on_ack(event);
+  EXPECT_EQ(reno.cwnd_octets(), 11U * kSmss);
+  event.newly_acked_octets = 7;
+  reno.on_ack(event);
+  EXPECT_EQ(reno.cwnd_octets(), 11U * kSmss + 7);
+}
+
 TEST(NewReno, ATimeoutLeavesALossWindowOfOneSegmentWhateverTheInitialWindow) {
   for (const std::uint64_t initial_segments : {1U, 10U}) {
     NewReno reno(kSmss, initial_segments * kSmss);
