@@ -248,6 +248,7 @@ TEST_F(Options, R_9293_MUST_16_ASmallOfferIsObeyedUnderTheRfcsProfile) {
 }
 
 TEST_F(Options, R_9293_MAY_3_TheMssIsSaidAlsoWhereItIsTheDefault) {
+  ignore_timestamps_default();
   Config config;
   config.mtu_octets = 576;
   rebuild(config);
