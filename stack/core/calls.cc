@@ -117,11 +117,8 @@ auto Engine::on_connection(ConnectionId id, Call&& call)
 }
 
 Result<std::size_t> Engine::write(ConnectionId id, Bytes data) {
-  auto result = on_connection(id, [&](tcp::Connection& connection) {
-    auto outcome = connection.write(data, now_);
-    if (outcome.error() == make_error_code(Errc::no_buffer_space)) memory_waiters_.push_back(id);
-    return outcome;
-  });
+  auto result = on_connection(id, [&](tcp::Connection& c) { return c.write(data, now_); });
+  if (result.error() == make_error_code(Errc::no_buffer_space)) wait_for_memory(id);
   relieve_memory_pressure();
   return result;
 }
@@ -135,11 +132,8 @@ Result<void> Engine::consume(ConnectionId id, std::size_t octets) {
 }
 
 Result<std::size_t> Engine::write_urgent(ConnectionId id, Bytes data) {
-  auto result = on_connection(id, [&](tcp::Connection& connection) {
-    auto outcome = connection.write_urgent(data, now_);
-    if (outcome.error() == make_error_code(Errc::no_buffer_space)) memory_waiters_.push_back(id);
-    return outcome;
-  });
+  auto result = on_connection(id, [&](tcp::Connection& c) { return c.write_urgent(data, now_); });
+  if (result.error() == make_error_code(Errc::no_buffer_space)) wait_for_memory(id);
   relieve_memory_pressure();
   return result;
 }

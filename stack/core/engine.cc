@@ -72,9 +72,7 @@ void Engine::push(const Event& event) {
 
 std::optional<Event> Engine::poll_event() {
   if (events_.empty() && !memory_waiters_.empty() && has_room_for_writers()) {
-    for (const ConnectionId id : std::exchange(memory_waiters_, {})) {
-      if (HostedConnection* const waiter = hosted(id)) waiter->tcp.memory_is_available();
-    }
+    wake_memory_waiters();
   }
   if (events_.empty()) return std::nullopt;
   const Event event = events_.front();

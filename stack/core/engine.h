@@ -179,6 +179,10 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
 
   // --- memory_pressure.cc ------------------------------------------------------------------------
   [[nodiscard]] bool has_room_for_writers() const noexcept;
+  // `id` could not write for lack of memory.
+  void wait_for_memory(ConnectionId id);
+  void wake_memory_waiters();
+  [[nodiscard]] bool has_memory_waiters();
   void relieve_memory_pressure();
 
   // --- timers.cc -------------------------------------------------------------------------------

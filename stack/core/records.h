@@ -50,6 +50,7 @@ struct HostedConnection {
   // Found by its tuple. Not when TIME-WAIT's record has taken over or nothing is left but octets
   // that the application has not read.
   bool is_demuxed = true;
+  bool waits_for_memory = false;  // it is in Engine::memory_waiters_
   // Whose quota of Fast Opens it counts in, until the handshake is over.
   ListenerId fast_open_listener;
   // Events before accept(), which the application could not make sense of yet; null after it.

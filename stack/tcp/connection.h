@@ -141,6 +141,9 @@ class Connection {
   void shed(Instant now);
   // A write that failed for lack of memory may be tried again.
   void memory_is_available();
+  [[nodiscard]] bool is_waiting_to_write() const noexcept {
+    return wants_to_write_ && !is_given_up_ && !is_fin_queued_ && state_ != State::Closed;
+  }
   // The earliest of the timers.
   [[nodiscard]] Instant next_deadline() const noexcept { return timers_.earliest(); }
 
