@@ -19,6 +19,7 @@ tcp::PathEstimate DestinationCache::find(const IpAddress& peer, Instant now) {
   known.peer_mss_octets = fresh(entry.peer_mss_octets, now);
   known.fast_open_cookie = fresh(entry.fast_open_cookie, now);
   known.fast_open_works = fresh(entry.fast_open_works, now);
+  known.fast_open_losses = fresh(entry.fast_open_losses, now);
   return known;
 }
 
@@ -42,6 +43,7 @@ void DestinationCache::merge(const IpAddress& peer, const tcp::PathEstimate& lea
   replace(entry.peer_mss_octets, learned.peer_mss_octets, now);
   replace(entry.fast_open_cookie, learned.fast_open_cookie, now);
   replace(entry.fast_open_works, learned.fast_open_works, now);
+  replace(entry.fast_open_losses, learned.fast_open_losses, now);
 }
 
 DestinationCache::Entry& DestinationCache::touch(const IpAddress& peer) {

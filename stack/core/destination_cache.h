@@ -53,6 +53,7 @@ class DestinationCache {
     Aged<std::uint16_t> peer_mss_octets;
     Aged<wire::TcpFastOpenCookie> fast_open_cookie;
     Aged<bool> fast_open_works;
+    Aged<std::uint8_t> fast_open_losses;
   };
 
   struct KeyedHash {

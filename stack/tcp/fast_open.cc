@@ -57,6 +57,7 @@ bool FastOpenQuota::take(std::size_t limit, Instant now) {
 
 void FastOpenClient::begin(const PathEstimate& known) noexcept {
   is_wanted_ = known.fast_open_works.value_or(true);
+  losses_ = known.fast_open_losses.value_or(0);
   if (known.fast_open_cookie) cookie_ = *known.fast_open_cookie;
   peer_mss_octets_ = known.peer_mss_octets.value_or(kDefaultMssOctets);
   if (known.path_mtu_octets) {
@@ -82,7 +83,7 @@ void FastOpenClient::syn_sent(std::uint32_t text_octets) noexcept {
 }
 
 // The failure is remembered at once: connections that open before this one gets its answer should
-// not run into the same firewall. An acknowledgment of the data takes it back.
+// not run into the same firewall. The answer may take it back.
 void FastOpenClient::syn_timed_out() noexcept {
   if (has_timed_out_) return;
   has_timed_out_ = true;
@@ -104,6 +105,10 @@ void FastOpenClient::syn_acknowledged(const wire::TcpOptions& options,
   has_answer_ = has_lesson_ = true;
   if (acked_octets > 0 || has_new_cookie_) {
     works_ = true;
+    losses_ = 0;
+  } else if (has_timed_out_) {
+    losses_ = static_cast<std::uint8_t>(std::min<unsigned>(losses_ + 1U, kLossesInARow));
+    works_ = losses_ < kLossesInARow;
   } else if (text_octets_ > 0) {
     works_ = false;  // neither took the data nor said which cookie it wants
   }
@@ -115,7 +120,10 @@ std::optional<PathEstimate> FastOpenClient::take_lesson() noexcept {
   PathEstimate lesson;
   lesson.fast_open_works = works_;
   if (has_new_cookie_) lesson.fast_open_cookie = cookie_;
-  if (has_answer_) lesson.peer_mss_octets = peer_mss_octets_;
+  if (has_answer_) {
+    lesson.peer_mss_octets = peer_mss_octets_;
+    lesson.fast_open_losses = losses_;
+  }
   return lesson;
 }
 

@@ -76,6 +76,10 @@ class FastOpenQuota {
 // Only the first SYN carries any of it: a SYN that got no answer may have been dropped for its
 // option or its data (section 4.2.1).
 //
+// Any packet may be lost once. So a SYN that was lost where a plain one then passed only counts, as
+// in Linux, and the second in a row is a failure. An attempt without any answer is one at once: the
+// path may have closed for good behind the data (section 4.1.3.1).
+//
 // Failures count for the whole host. RFC 7413 section 4.1.3.1 asks to remember them for the pair
 // of addresses and port at least; what drops SYNs with data sits on the path.
 class FastOpenClient {
@@ -88,6 +92,8 @@ class FastOpenClient {
   // How many octets of data may go with it; `option_octets` is the length of the SYN's options.
   [[nodiscard]] std::uint32_t text_limit(std::uint16_t offered_mss_octets,
                                          std::size_t option_octets) const noexcept;
+  static constexpr std::uint8_t kLossesInARow = 2;
+
   // The first SYN has left with so many octets of data.
   void syn_sent(std::uint32_t text_octets) noexcept;
   // It has to be sent again.
@@ -105,6 +111,7 @@ class FastOpenClient {
  private:
   wire::TcpFastOpenCookie cookie_;  // the cached one, later the server's new one
   std::uint16_t peer_mss_octets_ = 0;
+  std::uint8_t losses_ = 0;        // in a row
   std::uint32_t text_octets_ = 0;  // of data in the SYN
   bool is_wanted_ = false;
   bool is_option_sent_ = false;

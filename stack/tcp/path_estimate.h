@@ -29,6 +29,8 @@ struct PathEstimate {
   std::optional<std::uint16_t> peer_mss_octets;  // the peer's MSS option
   std::optional<wire::TcpFastOpenCookie> fast_open_cookie;
   std::optional<bool> fast_open_works;  // false: SYNs with data are lost or ignored
+  // SYNs with Fast Open's option that were lost in a row, where a plain one then passed.
+  std::optional<std::uint8_t> fast_open_losses;
 
   friend bool operator==(const PathEstimate&, const PathEstimate&) noexcept = default;
 };

@@ -294,6 +294,28 @@ TEST_F(Ipv4, R_1122_3_3_3_576_AFirstSegmentHasTheSizeOfTheMtuAndIsNotToBeFragmen
   }
 }
 
+// MMS_S is what a packet of the path's MTU leaves behind the IP header: info() tells it of each
+// connection's path.
+TEST_F(Ipv4, R_1122_3_3_3_MMSS_TheLargestMessageDependsOnTheDestination) {
+  const auto mms_s = [&] {
+    const auto info = stack().info(id());
+    return info ? info->path_mtu_octets - 20 : 0;
+  };
+  ignore_timestamps_default();
+  bring_to(TcpState::Established, Opening::Active);
+  EXPECT_EQ(mms_s(), 1480);
+  EXPECT_TRUE(write_octets(1460));
+  const auto sent = next_sent();
+  ASSERT_TRUE(sent);
+  send_icmp_error(wire::IcmpType::DestinationUnreachable, 4, sent->octets, 1400);
+  EXPECT_EQ(mms_s(), 1380);
+
+  const auto other = try_connect({IpAddress{192, 0, 2, 77}, 50001});
+  ASSERT_TRUE(other);
+  use(*other);
+  EXPECT_EQ(mms_s(), 1480) << "another";
+}
+
 TEST_F(Ipv4, R_1122_3_2_2_2_REDIR_RX_ARedirectIsIgnored) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(write("x"));

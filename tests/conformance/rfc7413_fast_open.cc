@@ -600,8 +600,62 @@ TEST_F(FastOpenClient, R_7413_4_2_2_SYNRETX_TheSynIsRepeatedWithoutOptionAndData
   EXPECT_FALSE(second->options.fast_open);
   answer(0);
   EXPECT_THAT(next_sent(), AllOf(IsData(), HasPayload("data"), HasSeq(syn->seq + 1)));
+}
+
+// One lost SYN may be chance; two in a row, where plain ones pass, are not.
+TEST_F(FastOpenClient, R_7413_4_1_3_CACHE_TheSecondLossInARowIsAFailureToRemember) {
+  begin();
+  learn_cookie();
+  for (const std::uint16_t port : {std::uint16_t{1002}, std::uint16_t{1003}}) {
+    ASSERT_THAT(open("data", port), HasPayload("data"));
+    advance(1s);
+    forget_sent();
+    answer(0);
+    end();
+  }
+  EXPECT_FALSE(open("data", 1004)->options.fast_open);
+}
+
+TEST_F(FastOpenClient, R_7413_4_1_3_CACHE_ASuccessInBetweenStartsTheCountAnew) {
+  begin();
+  learn_cookie();
+  for (std::uint16_t port = 1002; port < 1008; port += 2) {
+    ASSERT_THAT(open("data", port), HasPayload("data"));
+    advance(1s);
+    forget_sent();
+    answer(0);
+    end();
+    ASSERT_THAT(open("data", port + 1), HasPayload("data"));
+    answer(4);
+    end();
+  }
+}
+
+TEST_F(FastOpenClient, R_7413_4_1_3_CACHE_UntilTheAnswerToAPlainSynOthersDoWithoutIt) {
+  begin();
+  learn_cookie();
+  ASSERT_THAT(open("data", 1002), HasPayload("data"));
+  const SentSegment lost = syn_;
+  const ConnectionId first = id();
+  advance(1s);
+  forget_sent();
+  EXPECT_FALSE(open("data", 1003)->options.fast_open);
   end();
-  EXPECT_FALSE(open("data", 1003)->options.fast_open) << "and this is remembered";
+  use(first);
+  syn_ = lost;
+  answer(0);
+  end();
+  EXPECT_THAT(open("data", 1004), HasPayload("data"));
+}
+
+TEST_F(FastOpenClient, R_7413_4_1_3_CACHE_NoAnswerAtAllIsAFailureAtOnce) {
+  begin();
+  learn_cookie();
+  ASSERT_THAT(open("data", 1002), HasPayload("data"));
+  advance(10min - 1s);
+  ASSERT_TRUE(take_event(EventKind::Error));
+  forget_sent();
+  EXPECT_FALSE(open("data", 1003)->options.fast_open);
 }
 
 TEST_F(FastOpenClient, R_7413_4_2_2_SYNRETX_TheFirstSynMayHaveArrivedAllTheSame) {

@@ -165,6 +165,27 @@ TEST_F(FastOpenClientTest, FailuresAreLearned) {
   EXPECT_EQ(client_.take_lesson()->fast_open_works, true) << "late, but it arrived";
 }
 
+TEST_F(FastOpenClientTest, TheSecondLossInARowIsAFailure) {
+  PathEstimate known = known_cookie();
+  for (const bool works : {true, false}) {
+    client_ = {};
+    client_.begin(known);
+    client_.syn_sent(10);
+    client_.syn_timed_out();
+    EXPECT_EQ(client_.take_lesson()->fast_open_works, false) << "as long as there is no answer";
+    client_.syn_acknowledged(answer(std::nullopt), 0);  // of the plain SYN
+    const auto lesson = client_.take_lesson();
+    EXPECT_EQ(lesson->fast_open_works, works);
+    known.fast_open_losses = lesson->fast_open_losses;
+  }
+  known.fast_open_works = true;  // that was long ago
+  client_ = {};
+  client_.begin(known);
+  client_.syn_sent(10);
+  client_.syn_acknowledged(answer(std::nullopt), 10);
+  EXPECT_EQ(client_.take_lesson()->fast_open_losses, std::uint8_t{0});
+}
+
 TEST_F(FastOpenClientTest, DataThatAreRefusedWithoutANewCookieAreAFailure) {
   client_.begin(known_cookie());
   client_.syn_sent(10);
