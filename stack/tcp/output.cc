@@ -34,6 +34,7 @@ bool Connection::poll_transmit(TxFrame& frame, Instant now) {
     case State::LastAck:
       if (is_handshake_pending_ && !is_syn_acked_ && transmit_handshake(frame, now)) return true;
       if (transmit_data(frame, now)) return true;
+      recovery_.on_flight_sent(snd_.una, snd_.nxt);
       if (transmit_probe(frame, now)) return true;
       break;
   }

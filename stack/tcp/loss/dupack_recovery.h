@@ -65,6 +65,9 @@ class DupackRecovery {
     return una < countable_ ? distance(una, countable_) : 0;
   }
 
+  // Duplicate ACKs have come since SND.UNA moved last.
+  [[nodiscard]] bool has_duplicates() const noexcept { return duplicate_acks_ > 0; }
+
   [[nodiscard]] Phase phase() const noexcept { return phase_; }
   // True once in each fast recovery, at its first partial ACK: the only one that restarts the
   // retransmission timer (the "impatient" variant of RFC 6582 section 4).

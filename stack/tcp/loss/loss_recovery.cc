@@ -60,6 +60,13 @@ void LossRecovery::on_retransmit(const SeqRange& range, std::uint16_t segment_oc
   if (phase_ == RecoveryPhase::Recovery) prr_.on_transmit(range.octets());
 }
 
+void LossRecovery::on_flight_sent(SeqNum una, SeqNum nxt) noexcept {
+  const std::uint64_t outstanding = distance(una, nxt);
+  const bool is_quiet = uses_sack_ ? board_.sacked_octets() == 0 : !dupack_.has_duplicates();
+  // Limited transmit only adds to it; but a sender with nothing more to send has less in flight.
+  flight_sent_ = is_quiet ? outstanding : std::min(flight_sent_, outstanding);
+}
+
 std::optional<SeqRange> LossRecovery::lost() const noexcept {
   return uses_sack_ ? board_.first_lost() : dupack_.lost();
 }
@@ -231,7 +238,7 @@ void LossRecovery::detect_by_rack(const Ack& ack, AckFindings& findings) noexcep
   const bool is_lost_again = phase_ == RecoveryPhase::Recovery && losses.retransmission_lost &&
                              losses.last_retransmission_lost >= reduced_at_;
   if (phase_ == RecoveryPhase::Open) {
-    findings.flight_octets = flight_size(ack.una, ack.nxt);
+    findings.flight_octets = flight_size(outstanding_at_first_sack(ack.una, ack.nxt));
     begin_recovery(max(ack.una, ack.ack), ack.nxt, ack.now);
   } else if (is_lost_again) {
     findings.flight_octets = findings.in_flight_before_octets;
@@ -260,7 +267,7 @@ void LossRecovery::detect_by_duplicates(const Ack& ack, AckFindings& findings) n
     case Finding::Loss:
       findings.loss_began = !forgives_mtu_probe(ack.una, findings);
       findings.newly_lost_octets = ack.smss_octets;
-      findings.flight_octets = dupack_.flight_before_duplicates(ack.una);
+      findings.flight_octets = flight_size(dupack_.flight_before_duplicates(ack.una));
       begin_recovery(ack.una, ack.nxt, ack.now);
       break;
     case Finding::PartialAck:
@@ -309,11 +316,12 @@ void LossRecovery::begin_recovery(SeqNum una, SeqNum nxt, Instant now) noexcept 
   phase_ = RecoveryPhase::Recovery;
   recover_ = nxt;
   reduced_at_ = now;
+  flight_sent_ = 0;
   tail_loss_.cancel();
   audit_.begin(una);
 }
 
-std::uint64_t LossRecovery::flight_size(SeqNum una, SeqNum nxt) const noexcept {
+std::uint64_t LossRecovery::outstanding_at_first_sack(SeqNum una, SeqNum nxt) const noexcept {
   if (board_.sacked_octets() == 0 || nxt_at_first_sack_ <= una) return distance(una, nxt);
   return distance(una, min(nxt, nxt_at_first_sack_));
 }
@@ -339,6 +347,7 @@ std::uint64_t LossRecovery::on_timeout(SeqNum una, SeqNum nxt, Instant now) noex
   phase_ = RecoveryPhase::Timeout;
   recover_ = nxt;
   reduced_at_ = now;
+  flight_sent_ = 0;
   tail_loss_.cancel();
   audit_.begin(una);
   previous_sack_ = {};

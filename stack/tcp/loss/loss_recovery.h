@@ -2,6 +2,7 @@
 // SACK makes possible, and RFC 6582 for peers without it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -45,6 +46,9 @@ class LossRecovery {
   [[nodiscard]] bool on_transmit(const SeqRange& range, std::uint16_t segment_octets,
                                  Instant now) noexcept;
   void on_retransmit(const SeqRange& range, std::uint16_t segment_octets, Instant now) noexcept;
+  // What the windows permit has left, or there is no more. ACKs come in batches, and each batch
+  // finds the flight of now: what its own ACKs have taken out of it could not be replaced yet.
+  void on_flight_sent(SeqNum una, SeqNum nxt) noexcept;
 
   // --- Acknowledgments -------------------------------------------------------------------------
   struct Ack {
@@ -128,16 +132,21 @@ class LossRecovery {
   [[nodiscard]] bool forgives_mtu_probe(SeqNum una, AckFindings& findings) noexcept;
   void begin_recovery(SeqNum una, SeqNum nxt, Instant now) noexcept;
   void take_back(SeqNum una) noexcept;
-  // FlightSize of RFC 5681, without what limited transmit has sent since the first SACK.
-  [[nodiscard]] std::uint64_t flight_size(SeqNum una, SeqNum nxt) const noexcept;
+  // FlightSize of RFC 5681, without what limited transmit has sent since the first SACK or
+  // duplicate ACK: `outstanding` by this ACK, or what was in flight before its batch.
+  [[nodiscard]] std::uint64_t flight_size(std::uint64_t outstanding) const noexcept {
+    return std::max(outstanding, flight_sent_);
+  }
+  [[nodiscard]] std::uint64_t outstanding_at_first_sack(SeqNum una, SeqNum nxt) const noexcept;
 
   bool uses_sack_ = false;
   bool may_undo_ = true;
   bool must_retransmit_ = false;
   RecoveryPhase phase_ = RecoveryPhase::Open;
-  SeqNum recover_;            // everything before it was outstanding when the phase began
-  Instant reduced_at_{};      // when the controller was last told of a loss
-  SeqNum nxt_at_first_sack_;  // SND.NXT when the first octets of the present gap were SACKed
+  SeqNum recover_;                 // everything before it was outstanding when the phase began
+  Instant reduced_at_{};           // when the controller was last told of a loss
+  SeqNum nxt_at_first_sack_;       // SND.NXT when the first octets of the present gap were SACKed
+  std::uint64_t flight_sent_ = 0;  // see on_flight_sent(); 0 after a reduction: not known
   std::uint64_t recover_flight_ = 0;  // RecoverFS of RFC 9937
 
   Scoreboard board_;

@@ -51,6 +51,47 @@ TEST(FastRetransmit, WhatLimitedTransmitSentDoesNotCountAsFlight) {
   EXPECT_EQ(host.tcp.info().slow_start_threshold_octets, 5U * kSmss);
 }
 
+// The peer's ACKs come all at once, before anything can be sent for the first of them: two segments
+// are acknowledged, the third is lost, and three behind it have arrived.
+void ack_and_show_a_hole_in_one_batch(LoneConnection& host) {
+  host.arrive_without_answer(host.segment(0, 2 * kSmss));
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    Segment seg = host.segment(0, 2 * kSmss);
+    if (host.options.peer_sack) {
+      seg.options.sack.count = 1;
+      seg.options.sack.blocks[0] = {SeqNum{host.our(3 * kSmss)}, SeqNum{host.our((4 + i) * kSmss)}};
+    }
+    host.arrive_without_answer(seg);
+  }
+  host.pump();
+}
+
+TEST(FastRetransmit, TheFlightIsTheOneBeforeTheBatchOfAcks) {
+  for (const bool peer_sack : {false, true}) {
+    LoneConnectionOptions options;
+    options.peer_sack = peer_sack;
+    LoneConnection host(options);
+    fill_window(host);
+    ack_and_show_a_hole_in_one_batch(host);
+    EXPECT_EQ(host.counters.tcp_fast_retransmits, 1U);
+    EXPECT_EQ(host.tcp.info().slow_start_threshold_octets, 5U * kSmss) << "SACK " << peer_sack;
+  }
+}
+
+TEST(FastRetransmit, TheFlightOfASenderWithNothingMoreIsWhatIsLeftOfIt) {
+  for (const bool peer_sack : {false, true}) {
+    LoneConnectionOptions options;
+    options.peer_sack = peer_sack;
+    LoneConnection host(options);
+    host.establish();
+    host.write(10 * kSmss);
+    host.ack(2 * kSmss);  // nothing follows: eight segments are in flight
+    ack_and_show_a_hole_in_one_batch(host);
+    EXPECT_EQ(host.counters.tcp_fast_retransmits, 1U);
+    EXPECT_EQ(host.tcp.info().slow_start_threshold_octets, 4U * kSmss) << "SACK " << peer_sack;
+  }
+}
+
 TEST(FastRetransmit, ForgedDuplicatesBuyNoMoreThanWasOutstanding) {
   LoneConnection host;
   fill_window(host);
