@@ -94,6 +94,18 @@ class Ring {
     return true;
   }
 
+  // Takes the i-th element out, moving those of the shorter side. REQUIRES: i < count().
+  void erase(std::size_t i) noexcept {
+    assert(i < count());
+    if (i < count() / 2) {
+      for (std::size_t k = i; k > 0; --k) std::swap((*this)[k], (*this)[k - 1]);
+      pop_front();
+    } else {
+      for (std::size_t k = i; k + 1 < count(); ++k) std::swap((*this)[k], (*this)[k + 1]);
+      pop_back();
+    }
+  }
+
   // REQUIRES: !empty(). The block is freed with the last element.
   void pop_front() noexcept {
     assert(!empty());

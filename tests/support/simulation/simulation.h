@@ -37,7 +37,11 @@ class Simulation {
   void run_for(Duration duration);
 
   // Without checks of packets and connections, for measurements.
-  void set_checking(bool checking) noexcept { is_checking_ = checking; }
+  void set_checking(bool checking) {
+    is_checking_ = checking;
+    client_->set_checking(checking);
+    server_->set_checking(checking);
+  }
 
   [[nodiscard]] Instant now() const noexcept { return now_; }
   [[nodiscard]] std::uint64_t packet_count() const noexcept { return packet_count_; }

@@ -125,7 +125,7 @@ TEST_F(ReassemblyQueueTest, FillsSeveralGapsWithOneSlice) {
 TEST_F(ReassemblyQueueTest, RefusesAHigherRangeBeyondTheLimit) {
   for (std::uint64_t i = 0; i < ReassemblyQueue::kMaxRanges; ++i) add(10 + 2 * i, 1);
   ASSERT_EQ(queue.range_count(), ReassemblyQueue::kMaxRanges);
-  const auto outcome = add(1000, 7);
+  const auto outcome = add(100'000, 7);
   EXPECT_EQ(outcome.refused_octets, 7U);
   EXPECT_EQ(outcome.added_octets, 0U);
   EXPECT_EQ(outcome.evicted_octets, 0U);
@@ -134,20 +134,21 @@ TEST_F(ReassemblyQueueTest, RefusesAHigherRangeBeyondTheLimit) {
 
 TEST_F(ReassemblyQueueTest, GivesUpTheHighestRangeForALowerOne) {
   for (std::uint64_t i = 0; i + 1 < ReassemblyQueue::kMaxRanges; ++i) add(10 + 2 * i, 1);
-  add(1000, 5);
+  add(100'000, 5);
   const auto outcome = add(0, 3);
   EXPECT_EQ(outcome.added_octets, 3U);
   EXPECT_EQ(outcome.evicted_octets, 5U);
   EXPECT_EQ(queue.range_count(), ReassemblyQueue::kMaxRanges);
   EXPECT_EQ(queue.range(0).begin, 0U);
-  EXPECT_EQ(queue.range(ReassemblyQueue::kMaxRanges - 1).end, 10 + 2 * 62 + 1U);
+  EXPECT_EQ(queue.range(ReassemblyQueue::kMaxRanges - 1).end,
+            10 + 2 * (ReassemblyQueue::kMaxRanges - 2) + 1);
 }
 
 TEST_F(ReassemblyQueueTest, ExtendsRangesAlsoWhenThereAreAsManyAsThereMayBe) {
   for (std::uint64_t i = 0; i < ReassemblyQueue::kMaxRanges; ++i) add(10 + 2 * i, 1);
   EXPECT_EQ(add(11, 1).added_octets, 1U);
   EXPECT_EQ(queue.range_count(), ReassemblyQueue::kMaxRanges - 1);
-  EXPECT_EQ(add(137, 20).added_octets, 20U);
+  EXPECT_EQ(add(9 + 2 * ReassemblyQueue::kMaxRanges, 20).added_octets, 20U);
 }
 
 TEST_F(ReassemblyQueueTest, DropsTheHighestRangeOnRequest) {
@@ -211,7 +212,7 @@ TEST_P(SegmentSmack, HoldsFewRangesAndLittleMemoryAndTheStreamGoesOn) {
     packet.slab->data()[0] = octet_at(offset);
     queue.add(offset, packet);
     ASSERT_LE(queue.range_count(), ReassemblyQueue::kMaxRanges);
-    ASSERT_LE(queue.charged_octets(), 64U * 1024U);
+    ASSERT_LE(queue.charged_octets(), ReassemblyQueue::kMaxRanges * 1024U);
   }
   EXPECT_EQ(queue.range(0).begin, 1U) << "the lowest offsets win";
 

@@ -101,5 +101,18 @@ TEST(Ring, BehavesLikeADeque) {
   }
 }
 
+TEST(Ring, ErasesAnywhereAndKeepsTheOrder) {
+  for (int victim = 0; victim < 9; ++victim) {
+    Ring<int> ring;
+    for (int i = 4; i < 9; ++i) ASSERT_TRUE(ring.push_back(int{i}));
+    for (int i = 3; i >= 0; --i) ASSERT_TRUE(ring.push_front(int{i}));
+    ring.erase(static_cast<std::size_t>(victim));
+    ASSERT_EQ(ring.count(), 8U);
+    for (int i = 0; i < 8; ++i) {
+      EXPECT_EQ(ring[static_cast<std::size_t>(i)], i < victim ? i : i + 1);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace runnel::buffer
