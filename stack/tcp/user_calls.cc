@@ -74,10 +74,12 @@ Result<std::size_t> Connection::write(Bytes data, Instant now) {
   return room == 0 ? Errc::would_block : Errc::no_buffer_space;
 }
 
-// A writer is woken when half of the first size is free, so that it is not woken for every ACK.
+// A writer is woken when an eighth of the first size is free: not for every ACK, and yet before the
+// peer's window has waited for data for long, where that is as large as the buffer.
 void Connection::make_room_for_writer() {
   send_buffer_.follow(congestion_->cwnd_octets());
-  if (!wants_to_write_ || writable_octets() < config_->send_buffer_octets / 2) return;
+  const std::size_t enough = std::max<std::size_t>(1, config_->send_buffer_octets / 8);
+  if (!wants_to_write_ || writable_octets() < enough) return;
   wants_to_write_ = false;
   report_once(EventKind::Writable);
 }
