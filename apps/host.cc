@@ -49,6 +49,7 @@ Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {
   config.tcp.timestamps = options.timestamps;
   config.tcp.sack = options.sack;
   config.tcp.window_scaling = options.window_scaling;
+  config.tcp.fast_open = options.fast_open;
   return config;
 }
 

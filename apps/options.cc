@@ -117,6 +117,8 @@ struct ServeParser {
           ->capture_default_str();
     }
     app.add_option("--http-root", command.http_root, "directory of static files for HTTP");
+    app.add_flag("--fast-open", command.link.fast_open,
+                 "take data in the SYN (RFC 7413); a service may see them twice");
   }
 
   [[nodiscard]] ServeCommand checked() {

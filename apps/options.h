@@ -26,6 +26,7 @@ struct LinkOptions {
   bool timestamps = true;
   bool sack = true;
   bool window_scaling = true;
+  bool fast_open = false;  // of `serve`
   std::optional<tun::Impairment> impairment;
   std::string capture_path;  // empty: none
   bool verbose = false;

@@ -147,8 +147,9 @@ struct TcpConfig {
   // Begins with what earlier connections to the same host have measured (RFC 9040).
   bool share_measurements = true;
 
-  // TCP Fast Open (RFC 7413): data in the SYN, which the peer's application may see twice. Off
-  // unless the application knows that its requests may be repeated.
+  // TCP Fast Open (RFC 7413), both sides: data in the SYN. A listener's application reads them
+  // before the handshake is over, and may answer. It may also see them twice, when the network
+  // duplicates the SYN: off unless requests may be repeated without harm (section 6.1).
   bool fast_open = false;
 
   // IPv4 header fields of every segment (RFC 9293 section 3.9). Applications should keep one

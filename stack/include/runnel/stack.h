@@ -131,6 +131,10 @@ class Stack {
   Result<void> close_listener(ListenerId listener);
 
   // Starts to open a connection: the active OPEN. Connected, or Error and Closed, follow.
+  //
+  // With TcpConfig::fast_open, and a cookie that an earlier connection has brought from this host,
+  // the SYN carries what is written before the next poll_transmit(), as much as fits. Whether it
+  // was taken is not the application's concern: what was not is sent again after the handshake.
   // Errors: invalid_argument       remote port 0, or a remote that is not a unicast address, or a
   //                                TTL of 0 or a DiffServ value above 63
   //         address_not_available  no such local address, or no port is free

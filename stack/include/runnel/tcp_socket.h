@@ -74,7 +74,8 @@ struct Subscription {
 // one, `readable` says when to read() or peek().
 //
 // Writing. write() takes what fits and says how much that was; the rest is the caller's to keep
-// until `drain`.
+// until `drain`. It may be called before `connected`: the octets wait for the handshake, or, with
+// TCP Fast Open and a cookie of the server's, go with the SYN (see Stack::connect()).
 //
 // Ending. shutdown_write() ends this side's stream, `end` says that the peer ended its own. When
 // both have, or after close(), abort() or an error, `close` is emitted and the handle is stale. A

@@ -51,6 +51,7 @@ TEST(Options, ServeHasTheDefaultsOfTheManual) {
   EXPECT_EQ(serve.http_port, 80);
   EXPECT_EQ(serve.chat_port, 4000);
   EXPECT_EQ(serve.http_root, "");
+  EXPECT_FALSE(serve.link.fast_open);
 }
 
 TEST(Options, ServeTakesEveryFlag) {
@@ -72,6 +73,12 @@ TEST(Options, ServeTakesEveryFlag) {
   EXPECT_EQ(serve.http_port, 8080);
   EXPECT_EQ(serve.chat_port, 65535);
   EXPECT_EQ(serve.http_root, "/srv");
+}
+
+TEST(Options, FastOpenIsForServersThatAskForIt) {
+  EXPECT_TRUE(parsed<ServeCommand>({"serve", "--fast-open"}).link.fast_open);
+  EXPECT_FALSE(parsed<ConnectCommand>({"connect", "192.0.2.1", "80"}).link.fast_open);
+  EXPECT_NE(refusal({"connect", "192.0.2.1", "80", "--fast-open"}), "");
 }
 
 TEST(Options, EachTcpOptionIsSwitchedOffByItself) {
