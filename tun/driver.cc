@@ -129,12 +129,15 @@ struct Driver::Parts {
 
 bool Driver::Parts::turn() {
   const Instant now = monotonic_now();
-  stack.advance(now);
   if (!is_paused && device.next_deadline() <= now) {
     device.release();
     may_read = true;
   }
+  // Packets before timers. A thread that had to wait for its processor finds both: then the ACK
+  // that a timer would miss lies in the device, also if the last wait did not see it yet.
+  if (!is_paused && stack.next_deadline() <= now) may_read = true;
   bool worked = input(now);
+  stack.advance(now);
   worked |= application();
   worked |= output();
   // Packets to this host itself never reach the device: poll_transmit() delivers them, and what

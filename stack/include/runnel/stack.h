@@ -64,8 +64,8 @@ struct EchoReply {
 // Theory of operation. Whoever drives a stack repeats five steps, in the order that lets an
 // acknowledgment ride on the application's answer (tun::Driver is this loop over a TUN device):
 //
-//    advance(now)                         timers that are due
 //    receive(packet, now) ...             a batch of packets from the link
+//    advance(now)                         timers that are due in spite of them
 //    poll_event() ... read(), write()     the application's turn (Sockets::dispatch())
 //    poll_transmit(frame, now) ...        until it returns false
 //    wait for the link, or for next_deadline()

@@ -147,6 +147,40 @@ TEST_F(DriverTest, TimersAreExactWhileItRuns) {
   EXPECT_EQ(::prctl(PR_GET_TIMERSLACK), before);
 }
 
+Config hasty() {
+  Config config;
+  config.tcp.rto_initial = config.tcp.rto_minimum = 10ms;
+  return config;
+}
+
+class HastyDriverTest : public DriverTest {
+ protected:
+  HastyDriverTest() : DriverTest(hasty()) {}
+};
+
+TEST_F(HastyDriverTest, AnAnswerThatIsThereCountsBeforeTheTimerThatWaitedForIt) {
+  ASSERT_TRUE(stack_.connect({IpAddress(192, 0, 2, 1), 80}));
+  driver_.run_once(0ns);
+  const Octets sent = device_.next();
+  ASSERT_FALSE(sent.empty());
+  driver_.run_once(0ns);
+  ASSERT_EQ(stack_.counters().tcp_retransmission_timeouts, 0U);
+
+  // The loop does not run for a while: both the answer and the timer are due then.
+  Tins::IP syn(sent.data(), static_cast<std::uint32_t>(sent.size()));
+  const auto& header = syn.rfind_pdu<Tins::TCP>();
+  Tins::TCP answer(header.sport(), 80);
+  answer.flags(Tins::TCP::SYN | Tins::TCP::ACK);
+  answer.seq(1);
+  answer.ack_seq(header.seq() + 1);
+  answer.window(65535);
+  std::this_thread::sleep_for(20ms);
+  ASSERT_TRUE(device_.inject((Tins::IP("192.0.2.2", "192.0.2.1") / answer).serialize()));
+  driver_.run_once(0ns);
+  EXPECT_EQ(stack_.counters().tcp_retransmission_timeouts, 0U);
+  EXPECT_EQ(stack_.counters().tcp_retrans_segs, 0U);
+}
+
 TEST_F(DriverTest, APostWakesASleepingLoop) {
   std::thread other([&] { driver_.post([&] { driver_.stop(); }); });
   driver_.run();  // without a packet, without a timer
