@@ -92,7 +92,7 @@ Result<ConnectionId> Engine::connect(const Endpoint& remote, const ConnectOption
   }
   auto config = options.tcp ? tcp::SharedConfig(*options.tcp) : default_tcp_;
   HostedConnection& connection = *create_connection(tuple, std::move(config));
-  connection.tcp.begin_with(destinations_.find(remote.address, now_));
+  connection.tcp.begin_with(destinations_.find(remote.address, now_), now_);
   connection.tcp.open_active(isn_.generate(tuple, now_), now_,
                              timestamp_offsets_.offset_for(tuple));
   settle(connection);

@@ -118,7 +118,7 @@ HostedConnection& Engine::create_accepted(const tcp::FourTuple& tuple, ListenerI
   Listener& owner = *listener(id);
   HostedConnection& connection = *create_connection(tuple, owner.config);
   connection.held_events = std::make_unique<std::vector<Event>>();
-  connection.tcp.begin_with(destinations_.find(tuple.remote.address, now_));
+  connection.tcp.begin_with(destinations_.find(tuple.remote.address, now_), now_);
   owner.accept_queue.push_back(connection.tcp.id());
   ++counters_.tcp_passive_opens;
   if (!owner.is_incoming_reported) {

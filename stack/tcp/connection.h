@@ -103,7 +103,7 @@ class Connection {
 
   // --- Opening, once, before anything else -----------------------------------------------------
   // What is known of the path; before the opening itself.
-  void begin_with(const PathEstimate& known);
+  void begin_with(const PathEstimate& known, Instant now);
   void open_active(SeqNum iss, Instant now, std::uint32_t timestamp_offset = 0);
   void open_passive(const PassiveOpen& open, Instant now);
   // Fast Open (RFC 7413): the peer's SYN, with text perhaps, came with a valid cookie. The SYN-ACK
@@ -156,9 +156,10 @@ class Connection {
   [[nodiscard]] const ReceiveSequence& rcv() const noexcept { return rcv_; }
   [[nodiscard]] const Timestamps& timestamps() const noexcept { return timestamps_; }
   // What the connection has learned about the path since the last time, for those that come after
-  // it (RFC 9040): when it ends well, and about Fast Open already at the end of the handshake.
+  // it (RFC 9040): when it ends well; about Fast Open already at the end of the handshake, about
+  // the path's MTU at once.
   [[nodiscard]] bool has_path_report() const noexcept {
-    return is_path_report_due_ || fast_open_.has_lesson();
+    return is_path_report_due_ || is_path_mtu_report_due_ || fast_open_.has_lesson();
   }
   [[nodiscard]] PathEstimate take_path_report() noexcept;
   [[nodiscard]] bool is_syn_acked() const noexcept { return is_syn_acked_; }
@@ -310,6 +311,7 @@ class Connection {
   void look_above_later(Instant now) noexcept;
   void forget_old_path_mtu(Instant now) noexcept;
   void path_acknowledged(Instant now) noexcept;
+  void tell_others_of_path_mtu(bool was_searching) noexcept;
   void path_timed_out(Instant now) noexcept;
   void path_probe_lost(const AckFindings& findings, Instant now) noexcept;
   enum class MtuProbe : std::uint8_t {
@@ -457,6 +459,8 @@ class Connection {
   // Sharing with other connections to the host.
   std::uint64_t shared_ssthresh_octets_ = 0;  // what this one began with; 0: nothing
   bool is_path_report_due_ = false;
+  bool is_path_mtu_report_due_ = false;
+  std::uint16_t told_path_mtu_octets_ = 0;
   FastOpenClient fast_open_;
   std::optional<wire::TcpFastOpenCookie> fast_open_reply_;  // for the first SYN-ACK
 

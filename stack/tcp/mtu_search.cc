@@ -43,7 +43,7 @@ std::optional<std::uint16_t> MtuSearch::probe_size(Instant now) noexcept {
 void MtuSearch::on_probe_sent(std::uint16_t octets, SeqNum begin, SeqNum end,
                               Instant now) noexcept {
   assert(low_ < octets && octets <= high_);
-  probe_ = {octets, begin, end};
+  probe_ = {octets, begin, end, std::nullopt};
   probe_sent_at_ = now;
 }
 
@@ -62,10 +62,17 @@ bool MtuSearch::on_acknowledged(SeqNum ack, SeqNum nxt, Instant now) noexcept {
 
 void MtuSearch::on_probe_lost(Instant now) noexcept {
   if (!probe_) return;
-  const std::uint16_t octets = probe_->octets;
+  const Probe lost = *probe_;
   probe_.reset();
-  must_wait_ = true;
-  if (++attempts_ >= attempts_limit_) give_up_size(octets, now);
+  if (!lost.passes) {
+    must_wait_ = true;
+    if (++attempts_ >= attempts_limit_) give_up_size(lost.octets, now);
+    return;
+  }
+  must_wait_ = false;
+  const std::uint16_t passes = *lost.passes;
+  give_up_size(passes > 0 ? static_cast<std::uint16_t>(passes + 1) : lost.octets, now);
+  is_ceiling_tried_ = passes <= low_;  // the size that is said to pass comes next
 }
 
 void MtuSearch::on_probe_inconclusive() noexcept {
@@ -73,17 +80,18 @@ void MtuSearch::on_probe_inconclusive() noexcept {
   must_wait_ = true;
 }
 
-bool MtuSearch::on_probe_too_big(std::uint16_t octets, Instant now) noexcept {
+bool MtuSearch::on_probe_too_big(std::uint16_t octets) noexcept {
   if (!probe_ || octets >= probe_->octets) return false;
-  probe_.reset();
-  must_wait_ = false;
-  give_up_size(static_cast<std::uint16_t>(octets + 1), now);
-  is_ceiling_tried_ = octets <= low_;  // the size that is said to pass comes next
+  probe_->passes = octets;
   return true;
 }
 
 bool MtuSearch::on_timeout(Instant now) noexcept {
-  if (probe_) on_probe_inconclusive();
+  if (is_probe_refused()) {
+    on_probe_lost(now);
+  } else if (probe_) {
+    on_probe_inconclusive();
+  }
   if (!raised_) return false;
   const std::uint16_t size = low_;
   low_ = raised_->from;

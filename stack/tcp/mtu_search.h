@@ -58,13 +58,14 @@ class MtuSearch {
   // SND.UNA is `ack` now, SND.NXT is `nxt`. True when that acknowledged the probe: low() is its
   // size from now on.
   [[nodiscard]] bool on_acknowledged(SeqNum ack, SeqNum nxt, Instant now) noexcept;
-  // The probe was lost, and nothing else.
+  // The probe was lost, and nothing else; or a router had said so before.
   void on_probe_lost(Instant now) noexcept;
   // The probe was lost among other segments, which says nothing about its size.
   void on_probe_inconclusive() noexcept;
-  // A router says that the probe's size does not pass, but that this one does. False when that is
-  // no news.
-  [[nodiscard]] bool on_probe_too_big(std::uint16_t octets, Instant now) noexcept;
+  // A router says that the probe's size does not pass, but that this one does; 0 when it does not
+  // say which one does. That counts when the probe is lost indeed; its acknowledgment refutes it.
+  // False when it is no news.
+  [[nodiscard]] bool on_probe_too_big(std::uint16_t octets) noexcept;
   // The retransmission timer ran out. True when a raised size had not been verified: low() is the
   // size before it again.
   [[nodiscard]] bool on_timeout(Instant now) noexcept;
@@ -73,6 +74,7 @@ class MtuSearch {
   [[nodiscard]] std::uint16_t low() const noexcept { return low_; }
   [[nodiscard]] std::uint16_t high() const noexcept { return high_; }
   [[nodiscard]] bool is_probe_in_flight() const noexcept { return probe_.has_value(); }
+  [[nodiscard]] bool is_probe_refused() const noexcept { return probe_ && probe_->passes; }
   // Whether the octets from `begin` to `end` - 1 are the probe's, or part of them.
   [[nodiscard]] bool is_probe(SeqNum begin, SeqNum end) const noexcept {
     return probe_ && probe_->begin <= begin && end <= probe_->end;
@@ -83,6 +85,7 @@ class MtuSearch {
     std::uint16_t octets;
     SeqNum begin;
     SeqNum end;
+    std::optional<std::uint16_t> passes;  // what a router said: see on_probe_too_big()
   };
   // A size that a probe has raised, on probation until `until` is acknowledged.
   struct Raised {

@@ -309,7 +309,9 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
   if (text > limit) frame.meta.gso_size_octets = static_cast<std::uint16_t>(limit);
   if (text > 0) {
     const std::size_t headers = kIpv4HeaderOctets + frame.size() - text;
-    path_mtu_.on_sent(text_end, static_cast<std::uint16_t>(headers + std::min(text, limit)));
+    path_mtu_.on_sent(seq, text_end, static_cast<std::uint16_t>(headers + std::min(text, limit)));
+  } else if (flags.syn) {
+    path_mtu_.on_sent(seq, text_end, 0);
   }
 
   if (flags.ack) {  // every segment acknowledges

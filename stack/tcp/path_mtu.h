@@ -30,6 +30,12 @@ using wire::SeqNum;
 // times out, and forgotten when it is acknowledged (RFC 5927 section 7.2, MAXSEGRTO of 1). A
 // message never raises the estimate. Nothing but time does, or a probe that was acknowledged.
 //
+// A message that was believed is on probation until the quoted octets are acknowledged. They were
+// sent again at once, in smaller packets. An acknowledgment of no more than that confirms the
+// message; one that reaches further shows that the quoted packet did arrive in its old size, so
+// the message was a lie, or the path has changed back: it is undone. That is no attempt at a
+// larger size, which RFC 1191 section 6.3 would have wait for five minutes: the size has passed.
+//
 // INVARIANT: min(floor, limit) <= octets() <= limit().
 class PathMtu {
  public:
@@ -45,10 +51,11 @@ class PathMtu {
   [[nodiscard]] std::uint16_t octets() const noexcept { return octets_; }
   [[nodiscard]] std::uint16_t limit() const noexcept { return limit_; }
 
-  // A packet left that ends at sequence number `end`, with text.
-  void on_sent(SeqNum end, std::uint16_t packet_octets) noexcept;
-  // SND.UNA is `ack` now.
-  void on_acknowledged(SeqNum ack) noexcept;
+  // Text left, from `begin` to `end` - 1, in packets of at most `packet_octets`; for the first time
+  // or again. 0 octets: a packet without text, too small to say anything about the path.
+  void on_sent(SeqNum begin, SeqNum end, std::uint16_t packet_octets) noexcept;
+  // SND.UNA is `ack` now. True when that undid a lowering.
+  [[nodiscard]] bool on_acknowledged(SeqNum ack) noexcept;
   // A Too Big came: `next_hop_mtu` is 0 when the router does not say. It quotes the packet of
   // `quoted_octets` at `quoted_seq`. REQUIRES: the quoted sequence number is in flight.
   [[nodiscard]] Verdict on_too_big(std::uint16_t next_hop_mtu, std::uint16_t quoted_octets,
@@ -66,19 +73,28 @@ class PathMtu {
   // section 6.3). True when that raised the estimate.
   [[nodiscard]] bool forget_if_older_than(Duration age, Instant now) noexcept;
 
-  // ICMP has lowered the estimate, and a packet was acknowledged since: the path does carry
-  // packets, and others may believe the estimate too.
+  // ICMP has lowered the estimate of this connection, and was right: others may believe it too.
   [[nodiscard]] bool is_lowering_confirmed() const noexcept {
-    return lowered_at_.has_value() && !awaits_ack_;
+    return lowered_at_.has_value() && is_confirmed_;
   }
 
  private:
-  void lower_to(std::uint16_t octets) noexcept;
-
   struct TooBig {
-    std::uint16_t octets;
+    std::uint16_t octets;         // claimed
+    std::uint16_t quoted_octets;  // of the packet that was dropped
     SeqNum quoted_seq;
   };
+  // A message that was believed.
+  struct Probation {
+    TooBig message;
+    std::uint16_t before;                // the estimate
+    std::optional<SeqNum> resent_until;  // the end of what was sent again, quoted octets included
+  };
+
+  void lower_to(std::uint16_t octets) noexcept;
+  void believe(const TooBig& message, Instant now) noexcept;
+  [[nodiscard]] bool end_probation(SeqNum ack) noexcept;
+
   // The packet of which the acknowledgment would be news: the largest so far.
   struct Measured {
     SeqNum end;
@@ -90,9 +106,10 @@ class PathMtu {
   std::uint16_t octets_;
   std::uint16_t largest_sent_ = 0;   // maxsizesent of RFC 5927, since the last lowering
   std::uint16_t largest_acked_ = 0;  // maxsizeacked
-  bool awaits_ack_ = false;          // nothing was acknowledged since the last lowering
+  bool is_confirmed_ = false;        // see is_lowering_confirmed()
   std::optional<Measured> measured_;
   std::optional<TooBig> held_;
+  std::optional<Probation> probation_;
   std::optional<Instant> lowered_at_;
 };
 

@@ -10,11 +10,11 @@ namespace runnel::tcp {
 
 // The peer's MSS is known: the handshake's SYN has arrived.
 void Connection::start_path_mtu_discovery(Instant now) noexcept {
-  if (config_->mtu_probing == MtuProbing::Always) {
+  if (path_mtu_.octets() < path_mtu_.limit()) {  // an earlier connection has found it out
+    look_above_later(now);
+  } else if (config_->mtu_probing == MtuProbing::Always) {
     path_mtu_.return_to(config_->mtu_probe_base_octets);
     mtu_search_.start(path_mtu_.octets(), largest_useful_packet());
-  } else if (path_mtu_.octets() < path_mtu_.limit()) {
-    mtu_search_.rest(path_mtu_.octets(), largest_useful_packet(), now);
   }
   update_send_mss();
 }
@@ -58,9 +58,9 @@ void Connection::use_path_mtu() noexcept {
 
 void Connection::too_big_arrives(const IcmpReport& report, Instant now) {
   if (is_about_probe_alone(report)) {
-    // Loss recovery will find that the probe is lost; this says what to try next (RFC 8899 section
-    // 4.6.2).
-    if (!mtu_search_.on_probe_too_big(report.next_hop_mtu, now)) drop(DropReason::IcmpStaleMtu);
+    // Loss recovery will find that the probe is lost indeed; this says what to try then (RFC 8899
+    // section 4.6.2).
+    if (!mtu_search_.on_probe_too_big(report.next_hop_mtu)) drop(DropReason::IcmpStaleMtu);
     return;
   }
   switch (path_mtu_.on_too_big(report.next_hop_mtu, report.quoted_packet_octets, report.quoted_seq,
@@ -80,8 +80,8 @@ void Connection::too_big_arrives(const IcmpReport& report, Instant now) {
   }
   use_path_mtu();
   // What is in flight was too large as well. All of it goes again, beginning with one segment.
-  recovery_.send_all_again(snd_.una, snd_.nxt);
-  too_big_pause_.begin(snd_.una);
+  recovery_.send_all_again(snd_.una, snd_.nxt, smss_);
+  if (recovery_.lost()) too_big_pause_.begin(snd_.una);
 }
 
 bool Connection::is_about_probe_alone(const IcmpReport& report) const noexcept {
@@ -108,11 +108,28 @@ void Connection::forget_old_path_mtu(Instant now) noexcept {
 void Connection::path_acknowledged(Instant now) noexcept {
   too_big_pause_.on_acknowledged(snd_.una);
   black_hole_.on_acknowledged();
-  path_mtu_.on_acknowledged(snd_.una);
+  if (path_mtu_.on_acknowledged(snd_.una)) {
+    look_above_later(now);
+    use_path_mtu();
+  }
+  const bool was_searching = mtu_search_.phase() == MtuSearch::Phase::Searching;
   if (mtu_search_.on_acknowledged(snd_.una, snd_.nxt, now)) {
     path_mtu_.raise_to(mtu_search_.low());
     use_path_mtu();
   }
+  tell_others_of_path_mtu(was_searching);
+}
+
+// Connections that are opened later begin with what this one has found out by itself: a Too Big
+// that proved right, or the end of a search. A guess after timeouts says nothing, and what others
+// have found out would never grow old if it were told again.
+void Connection::tell_others_of_path_mtu(bool was_searching) noexcept {
+  if (!config_->share_measurements) return;
+  const bool has_found = was_searching ? mtu_search_.phase() == MtuSearch::Phase::Complete
+                                       : path_mtu_.is_lowering_confirmed();
+  if (!has_found || told_path_mtu_octets_ == path_mtu_.octets()) return;
+  told_path_mtu_octets_ = path_mtu_.octets();
+  is_path_mtu_report_due_ = true;
 }
 
 // The oldest segment has timed out, and everything will be sent again.
@@ -139,8 +156,9 @@ void Connection::path_timed_out(Instant now) noexcept {
 void Connection::path_probe_lost(const AckFindings& findings, Instant now) noexcept {
   if (!findings.is_mtu_probe_lost || !mtu_search_.is_probe_in_flight()) return;
   ++environment_.counters.tcp_mtu_probes_lost;
-  if (findings.is_mtu_probe_lost_alone) {
+  if (findings.is_mtu_probe_lost_alone || mtu_search_.is_probe_refused()) {
     mtu_search_.on_probe_lost(now);
+    tell_others_of_path_mtu(true);
   } else {
     mtu_search_.on_probe_inconclusive();
   }
@@ -151,9 +169,9 @@ void Connection::path_probe_lost(const AckFindings& findings, Instant now) noexc
 // A segment of new data that is larger than the others, alone in its frame. It needs more data and
 // window than itself, so that its loss is found without a timeout (RFC 4821 section 7.4).
 Connection::MtuProbe Connection::transmit_mtu_probe(TxFrame& frame, Instant now) {
-  if (recovery_.phase() != RecoveryPhase::Open || recovery_.lost() || retransmissions_ > 0) {
-    return MtuProbe::NotNow;
-  }
+  const bool is_calm = is_syn_acked_ && recovery_.phase() == RecoveryPhase::Open &&
+                       !recovery_.lost() && retransmissions_ == 0;
+  if (!is_calm) return MtuProbe::NotNow;
   const auto packet_octets = mtu_search_.probe_size(now);
   if (!packet_octets || is_fin_sent()) return MtuProbe::NotNow;
   // The segments behind it that tell of its loss: as many as duplicate ACKs are needed.

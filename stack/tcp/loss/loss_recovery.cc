@@ -71,18 +71,21 @@ std::optional<SeqRange> LossRecovery::lost() const noexcept {
   return uses_sack_ ? board_.first_lost() : dupack_.lost();
 }
 
-void LossRecovery::send_all_again(SeqNum una, SeqNum nxt) noexcept {
+void LossRecovery::send_all_again(SeqNum una, SeqNum nxt, std::uint16_t segment_octets) noexcept {
   mtu_probe_.reset();
   forgiven_probe_.reset();
+  forward_rto_.stop();
   if (!uses_sack_) {
     dupack_.on_timeout(una, nxt);
     phase_ = RecoveryPhase::Timeout;
     return;
   }
   for (std::size_t i = 0; i < board_.count(); ++i) {
-    if (board_[i].fate == Fate::InFlight) board_.set_fate(i, Fate::Lost);
+    const bool is_dropped =
+        board_[i].fate == Fate::InFlight && board_[i].segment_octets > segment_octets;
+    if (is_dropped) board_.set_fate(i, Fate::Lost);
   }
-  must_retransmit_ = true;
+  must_retransmit_ = board_.lost_octets() > 0;
 }
 
 // --- Acknowledgments -----------------------------------------------------------------------------
@@ -306,8 +309,14 @@ bool LossRecovery::is_mtu_probe_lost_alone(AckFindings& findings) noexcept {
 
 bool LossRecovery::forgives_mtu_probe(SeqNum una, AckFindings& findings) noexcept {
   forgiven_probe_.reset();
-  if (!mtu_probe_ || mtu_probe_->begin != una) return false;
-  forgiven_probe_ = std::exchange(mtu_probe_, std::nullopt);
+  if (!mtu_probe_) return false;
+  const SeqRange probe = *std::exchange(mtu_probe_, std::nullopt);
+  if (probe.begin != una) {
+    // Its octets may go again with what is lost before it: whose arrival will be acknowledged then?
+    findings.is_mtu_probe_lost = una < probe.end;
+    return false;
+  }
+  forgiven_probe_ = probe;
   findings.is_mtu_probe_lost = findings.is_mtu_probe_lost_alone = true;
   return true;
 }

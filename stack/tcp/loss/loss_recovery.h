@@ -87,9 +87,10 @@ class LossRecovery {
   // without a recovery.
   void on_mtu_probe(const SeqRange& range) noexcept { mtu_probe_ = range; }
 
-  // Something else has shown that everything outstanding was dropped, without congestion: the path
-  // takes only smaller packets (RFC 1191 section 6.4).
-  void send_all_again(SeqNum una, SeqNum nxt) noexcept;
+  // Something else has shown that every outstanding segment of more than `segment_octets` was
+  // dropped, without congestion: the path takes only smaller packets (RFC 1191 section 6.4).
+  // Without SACK the smaller ones among them are sent again too.
+  void send_all_again(SeqNum una, SeqNum nxt, std::uint16_t segment_octets) noexcept;
 
   // --- What to send ----------------------------------------------------------------------------
   // The next octets to be sent again.

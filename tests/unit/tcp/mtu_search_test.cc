@@ -151,11 +151,43 @@ TEST(MtuSearch, ARoutersWordIsTheNextSizeToTry) {
   Path path(1500);
   path.search.start(1200, 1500);
   path.search.on_probe_sent(1500, path.nxt, path.nxt + 1460, path.now);
-  EXPECT_FALSE(path.search.on_probe_too_big(1500, path.now));
-  EXPECT_TRUE(path.search.is_probe_in_flight()) << "a size that the probe did not exceed";
-  EXPECT_TRUE(path.search.on_probe_too_big(1420, path.now));
+  EXPECT_FALSE(path.search.on_probe_too_big(1500)) << "a size that the probe did not exceed";
+  EXPECT_FALSE(path.search.is_probe_refused());
+  EXPECT_TRUE(path.search.on_probe_too_big(1420));
+  EXPECT_TRUE(path.search.is_probe_refused());
+  EXPECT_FALSE(path.search.probe_size(path.now)) << "not before the probe is found to be lost";
+  path.search.on_probe_lost(path.now);
   EXPECT_EQ(path.probe(), 1420) << "at once";
   EXPECT_EQ(path.search.phase(), Phase::Complete);
+}
+
+TEST(MtuSearch, ARouterThatDoesNotSayOnlyTakesTheSizeAway) {
+  Path path(1400);
+  path.search.start(1200, 1500);
+  path.search.on_probe_sent(1500, path.nxt, path.nxt + 1460, path.now);
+  EXPECT_TRUE(path.search.on_probe_too_big(0));
+  path.search.on_probe_lost(path.now);
+  EXPECT_EQ(path.search.high(), 1499);
+  EXPECT_EQ(path.search.phase(), Phase::Searching);
+  EXPECT_EQ(path.search.probe_size(path.now), 1350) << "halving, at once";
+}
+
+TEST(MtuSearch, AnAcknowledgmentRefutesARouter) {
+  Path path(1500);
+  path.search.start(1200, 1500);
+  path.search.on_probe_sent(1500, path.nxt, path.nxt + 1460, path.now);
+  EXPECT_TRUE(path.search.on_probe_too_big(1300));
+  EXPECT_TRUE(path.search.on_acknowledged(path.nxt + 1460, path.nxt + 1460, path.now));
+  EXPECT_EQ(path.search.low(), 1500);
+}
+
+TEST(MtuSearch, ATimeoutOfARefusedProbeIsItsLoss) {
+  Path path(1500);
+  path.search.start(1200, 1500);
+  path.search.on_probe_sent(1500, path.nxt, path.nxt + 1460, path.now);
+  EXPECT_TRUE(path.search.on_probe_too_big(1300));
+  EXPECT_FALSE(path.search.on_timeout(path.now));
+  EXPECT_EQ(path.search.high(), 1300);
 }
 
 TEST(MtuSearch, TakesARaisedSizeBackWhenATimeoutFollows) {
