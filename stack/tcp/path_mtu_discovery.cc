@@ -42,16 +42,14 @@ std::uint16_t Connection::largest_useful_packet() const noexcept {
   return static_cast<std::uint16_t>(mss_within(path_mtu_.limit()) + path_header_octets());
 }
 
-// Segments have the size that the path's MTU allows from now on. The congestion window stays as it
-// is, in octets, whichever way the MTU went (RFC 4821 section 4, RFC 1191 section 6.4). Only the
-// initial window is meant in segments (RFC 5681 section 3.1).
+// Segments have the size that the path's MTU allows from now on. A smaller size leaves the
+// congestion window its segments, which is what RFC 1191 section 6.4 and RFC 5681 section 3.1 mean
+// by leaving it alone; a larger one leaves it its octets. So it is never raised either way (RFC 4821
+// section 4).
 void Connection::use_path_mtu() noexcept {
   const std::uint16_t before = smss_;
   update_send_mss();
-  if (smss_ == before) return;
-  const bool is_initial_window = send_queue_.begin_offset() == 0 && retransmissions_ == 0 &&
-                                 recovery_.phase() == RecoveryPhase::Open;
-  congestion_->on_smss_change(smss_, smss_ < before && is_initial_window);
+  if (smss_ != before) congestion_->on_smss_change(smss_, smss_ < before);
 }
 
 // --- What ICMP says ------------------------------------------------------------------------------

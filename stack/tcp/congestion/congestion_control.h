@@ -49,8 +49,8 @@ class CongestionControl {
   virtual void on_idle_restart(Instant now, std::uint64_t restart_window_octets) = 0;
   // Congestion window validation has found what the path can be trusted with (RFC 7661).
   virtual void set_window(std::uint64_t cwnd_octets, std::uint64_t ssthresh_octets) = 0;
-  // Segments have another size from now on. The window keeps its octets, unless `scales_window`: a
-  // window that is meant in segments keeps their number (RFC 5681 section 3.1).
+  // Segments have another size from now on. The window keeps its octets, or with `scales_window`
+  // its number of segments; the threshold always keeps its octets.
   virtual void on_smss_change(std::uint32_t smss_octets, bool scales_window) = 0;
 
   [[nodiscard]] virtual std::uint64_t cwnd_octets() const = 0;

@@ -58,7 +58,10 @@ void NewReno::set_window(std::uint64_t cwnd_octets, std::uint64_t ssthresh_octet
 }
 
 void NewReno::on_smss_change(std::uint32_t smss_octets, bool scales_window) {
-  if (scales_window) cwnd_ = cwnd_ * smss_octets / smss_;
+  if (scales_window) {
+    cwnd_ = cwnd_ * smss_octets / smss_;
+    prior_cwnd_ = prior_cwnd_ * smss_octets / smss_;
+  }
   smss_ = smss_octets;
 }
 
