@@ -86,12 +86,17 @@ bool MtuSearch::on_probe_too_big(std::uint16_t octets) noexcept {
   return true;
 }
 
-bool MtuSearch::on_timeout(Instant now) noexcept {
+void MtuSearch::on_retransmit(SeqNum begin, SeqNum end, Instant now) noexcept {
+  if (!probe_ || probe_->end <= begin || end <= probe_->begin) return;
   if (is_probe_refused()) {
     on_probe_lost(now);
-  } else if (probe_) {
+  } else {
     on_probe_inconclusive();
   }
+}
+
+bool MtuSearch::on_timeout(Instant now) noexcept {
+  if (probe_) on_retransmit(probe_->begin, probe_->end, now);
   if (!raised_) return false;
   const std::uint16_t size = low_;
   low_ = raised_->from;

@@ -62,6 +62,9 @@ class MtuSearch {
   void on_probe_lost(Instant now) noexcept;
   // The probe was lost among other segments, which says nothing about its size.
   void on_probe_inconclusive() noexcept;
+  // Octets from `begin` to `end` - 1 go again: if the probe's are among them, their acknowledgment
+  // says nothing about its size.
+  void on_retransmit(SeqNum begin, SeqNum end, Instant now) noexcept;
   // A router says that the probe's size does not pass, but that this one does; 0 when it does not
   // say which one does. That counts when the probe is lost indeed; its acknowledgment refutes it.
   // False when it is no news.

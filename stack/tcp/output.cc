@@ -93,6 +93,7 @@ void Connection::send_again(TxFrame& frame, const SeqRange& range, Instant now) 
   const std::uint64_t segments =
       std::max<std::uint64_t>(1, (text + text_limit() - 1U) / text_limit());
   recovery_.on_retransmit({range.begin, end}, segment_octets_of(frame), now);
+  mtu_search_.on_retransmit(range.begin, end, now);
   octets_retransmitted_ += text;
   segments_retransmitted_ += segments;
   environment_.counters.tcp_retrans_segs += segments;

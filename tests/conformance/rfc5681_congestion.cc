@@ -266,7 +266,7 @@ TEST_F(Congestion, R_5681_4_3_TWICE_ALostRetransmissionReducesTheWindowAgain) {
   const std::uint64_t threshold = info().slow_start_threshold_octets;
   advance(10s);
   EXPECT_GT(info().retransmission_timeouts, 0U);
-  EXPECT_EQ(info().congestion_window_octets, kMss);
+  EXPECT_EQ(info().congestion_window_octets, info().send_mss_octets);
   EXPECT_LE(info().slow_start_threshold_octets, threshold + kMss);
 }
 

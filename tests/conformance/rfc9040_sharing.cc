@@ -216,6 +216,156 @@ TEST_F(Sharing, R_9040_SEC_ASpoofedIcmpErrorDoesNotLowerThePathMtuOfLaterConnect
   EXPECT_THAT(next_sent(), HasPayloadOctets(1460));
 }
 
+// --- The path's MTU ------------------------------------------------------------------------------
+
+class SharedPathMtu : public Sharing {
+ protected:
+  // A flight of three segments, and the router's message about the first of them.
+  void send_and_be_told(std::uint16_t mtu) {
+    ASSERT_TRUE(write_octets(3 * 1460));
+    const auto sent = all_sent();
+    ASSERT_EQ(sent.size(), 3U);
+    send_icmp_error(wire::IcmpType::DestinationUnreachable, wire::kIcmpFragmentationNeeded,
+                    sent[0].octets, mtu);
+    ASSERT_EQ(info().path_mtu_octets, mtu);
+    forget_sent();
+  }
+  // ... which was right.
+  void learn(std::uint16_t mtu) {
+    send_and_be_told(mtu);
+    send(peer_segment(mtu - 40U));
+    acked_ = 3 * 1460;
+    send(peer_segment(acked_));
+    forget_sent();
+  }
+  [[nodiscard]] std::uint16_t path_mtu() const { return info().path_mtu_octets; }
+  [[nodiscard]] std::uint16_t path_mtu_of_next(const ConnectOptions& options = {}) {
+    open(100ms, options);
+    return path_mtu();
+  }
+};
+
+TEST_F(SharedPathMtu, R_9040_6_CACHE_TheNextConnectionBeginsWithTheSizeThatPassed) {
+  open();
+  learn(1400);
+  close_well();
+  open();
+  EXPECT_EQ(path_mtu(), 1400);
+  ASSERT_TRUE(write_octets(1460));
+  EXPECT_THAT(next_sent(), HasPayloadOctets(1360));
+}
+
+TEST_F(SharedPathMtu, R_9040_6_CACHE_ItIsToldWhenItIsKnownAndNotWhenTheConnectionEnds) {
+  open();
+  learn(1400);
+  EXPECT_EQ(path_mtu_of_next(), 1400);
+  listen();
+  establish_passive();
+  EXPECT_EQ(path_mtu(), 1400) << "an accepted connection";
+}
+
+TEST_F(SharedPathMtu, R_9040_6_CACHE_ThePathMtuGrowsOldThoughItIsUsed) {
+  Config config;
+  config.destination_cache_age = 10min;
+  for (const bool is_too_old : {false, true}) {
+    rebuild(config);
+    open();
+    learn(1400);
+    const Instant learned_at = now();
+    close_well();
+    for (int i = 0; i < 3; ++i) {  // those that only began with it do not tell it again
+      advance(3min);
+      ASSERT_EQ(path_mtu_of_next(), 1400);
+      write_and_acknowledge(5'000);
+      close_well();
+    }
+    advance(learned_at + 10min - (is_too_old ? Duration{0} : Duration{1ns}) - now());
+    open(0ms);
+    EXPECT_EQ(path_mtu(), is_too_old ? 1500 : 1400);
+  }
+}
+
+TEST_F(SharedPathMtu, R_9040_6_CACHE_SwitchedOffThePathMtuIsEachConnectionsOwn) {
+  ConnectOptions alone;
+  alone.tcp = TcpConfig{};
+  alone.tcp->share_measurements = false;
+  open(100ms, alone);
+  learn(1400);
+  EXPECT_EQ(path_mtu_of_next(), 1500);
+  learn(1400);
+  EXPECT_EQ(path_mtu_of_next(alone), 1500);
+}
+
+TEST_F(SharedPathMtu, R_9040_6_CACHE_AProbeThatPassesTakesTheOldSizeBack) {
+  Config config;
+  config.destination_cache_age = 1h;
+  rebuild(config);
+  open();
+  learn(1400);
+  close_well();
+  ASSERT_EQ(path_mtu_of_next(), 1400);
+  advance(11min);
+  write_and_acknowledge(100'000);
+  ASSERT_EQ(path_mtu(), 1500);
+  EXPECT_EQ(path_mtu_of_next(), 1500);
+}
+
+TEST_F(SharedPathMtu, R_9040_SEC_AMessageThatTheOriginalRefutesIsNotToldToOthers) {
+  open();
+  send_and_be_told(600);
+  // The packet that is said to have been dropped arrives.
+  acked_ = 3 * 1460;
+  send(peer_segment(acked_));
+  EXPECT_EQ(path_mtu(), 1500);
+  EXPECT_EQ(path_mtu_of_next(), 1500);
+}
+
+TEST_F(SharedPathMtu, R_9040_SEC_AMessageThatNothingHasConfirmedIsNotToldToOthers) {
+  open();
+  send_and_be_told(600);
+  EXPECT_EQ(path_mtu_of_next(), 1500);
+  open();
+  send_and_be_told(600);
+  EXPECT_TRUE(abort());
+  forget_sent();
+  EXPECT_EQ(path_mtu_of_next(), 1500);
+}
+
+TEST_F(SharedPathMtu, R_9040_SEC_AHeldMessageIsNotToldToOthers) {
+  open();
+  write_and_acknowledge(5'000);
+  ASSERT_TRUE(write_octets(1460));
+  send_icmp_error(wire::IcmpType::DestinationUnreachable, wire::kIcmpFragmentationNeeded,
+                  next_sent()->octets, 600);
+  acked_ += 1460;
+  send(peer_segment(acked_));
+  close_well();
+  EXPECT_EQ(path_mtu_of_next(), 1500);
+}
+
+TEST_F(SharedPathMtu, R_9040_SEC_AGuessAfterTimeoutsIsNotToldToOthers) {
+  open();
+  ASSERT_TRUE(write_octets(1460));
+  while (info().retransmission_timeouts < 3) advance(100ms);
+  ASSERT_EQ(path_mtu(), 1200);
+  acked_ = 1460;
+  send(peer_segment(acked_));
+  write_and_acknowledge(1160);
+  close_well();
+  EXPECT_EQ(path_mtu_of_next(), 1500);
+}
+
+TEST_F(SharedPathMtu, R_9040_SEC_TheMtuOfOneHostIsNotThatOfAnother) {
+  open();
+  learn(1400);
+  const auto other = try_connect({IpAddress(192, 0, 2, 77), 80});
+  ASSERT_TRUE(other);
+  use(*other);
+  EXPECT_EQ(path_mtu(), 1500);
+}
+
+// --- Bounds --------------------------------------------------------------------------------------
+
 TEST_F(Sharing, R_9040_SEC_TheNumberOfHostsIsBounded) {
   Config config;
   config.destination_cache_entries = 1;

@@ -40,10 +40,18 @@ bool NarrowPath::run_until(const std::function<bool()>& condition, Duration limi
     step();
     if (condition()) return true;
     if (now() >= end) return false;
-    advance(std::min<Duration>(kStep, end - now()));
+    advance(std::min(std::max(next_event(), now() + 1us), end) - now());
   }
 }
 
+Instant NarrowPath::next_event() const {
+  Instant next = stack().next_deadline();
+  if (!errors_.empty()) next = std::min(next, errors_.front().first);
+  if (!acks_.empty()) next = std::min(next, acks_.front().at);
+  return next;
+}
+
+// One ACK at a time: what it sets free leaves at a time of its own.
 void NarrowPath::step() {
   write_more();
   for (const SentSegment& segment : all_sent()) forward(segment);
@@ -53,11 +61,12 @@ void NarrowPath::step() {
     send_icmp_error(wire::IcmpType::DestinationUnreachable, wire::kIcmpFragmentationNeeded,
                     dropped.octets, tells_size ? carries : std::uint16_t{0}, quoted);
   }
-  while (!acks_.empty() && acks_.front().at <= now()) {
+  if (!acks_.empty() && acks_.front().at <= now()) {
     const SegmentBuilder ack = acks_.front().segment;
     acks_.pop_front();
     send(ack);
   }
+  for (const SentSegment& segment : all_sent()) forward(segment);
 }
 
 void NarrowPath::write_more() {
@@ -138,7 +147,10 @@ void NarrowPath::arrive(const PathPacket& packet) {
       out_of_order_.erase(out_of_order_.begin());
     }
   }
-  if (acknowledges) acks_.push_back({now() + round_trip, acknowledgment(packet.offset)});
+  if (!acknowledges) return;
+  Instant at = now() + round_trip;
+  if (!acks_.empty()) at = std::max(at, acks_.back().at + kAckSpacing);
+  acks_.push_back({at, acknowledgment(packet.offset)});
 }
 
 // The block that holds what arrived last comes first.

@@ -28,12 +28,12 @@ struct PathPacket {
 //       ◀── Too Big ──┘                                            │
 //       ◀────────────── ACK (with SACK), a round trip later ───────┘
 //
-// Time goes by run(), in steps of a millisecond: at each one the ACKs that are due arrive, the
-// stream is written on, and what the stack has sent goes its way. What is dropped is in `dropped`,
-// all of it is in `packets`. Timestamps are off unless a test agrees on them: sizes are counted.
+// Time goes by run(), from one event to the next: ACKs arrive, 10 microseconds apart at least, the
+// stream is written on, and what the stack has sent goes its way. All of it is in `packets`.
+// Timestamps are off unless a test agrees on them: sizes are counted.
 class NarrowPath : public TcpTester {
  protected:
-  static constexpr Duration kStep = 1ms;
+  static constexpr Duration kAckSpacing = 10us;
   static constexpr std::uint32_t kHeaders = 40;
 
   NarrowPath() {
@@ -76,6 +76,7 @@ class NarrowPath : public TcpTester {
 
  private:
   void step();
+  [[nodiscard]] Instant next_event() const;
   void write_more();
   void forward(const SentSegment& segment);
   void forward(const SentSegment& segment, const PathPacket& packet);

@@ -309,14 +309,8 @@ bool LossRecovery::is_mtu_probe_lost_alone(AckFindings& findings) noexcept {
 
 bool LossRecovery::forgives_mtu_probe(SeqNum una, AckFindings& findings) noexcept {
   forgiven_probe_.reset();
-  if (!mtu_probe_) return false;
-  const SeqRange probe = *std::exchange(mtu_probe_, std::nullopt);
-  if (probe.begin != una) {
-    // Its octets may go again with what is lost before it: whose arrival will be acknowledged then?
-    findings.is_mtu_probe_lost = una < probe.end;
-    return false;
-  }
-  forgiven_probe_ = probe;
+  if (!mtu_probe_ || mtu_probe_->begin != una) return false;
+  forgiven_probe_ = std::exchange(mtu_probe_, std::nullopt);
   findings.is_mtu_probe_lost = findings.is_mtu_probe_lost_alone = true;
   return true;
 }

@@ -181,6 +181,20 @@ TEST(MtuSearch, AnAcknowledgmentRefutesARouter) {
   EXPECT_EQ(path.search.low(), 1500);
 }
 
+TEST(MtuSearch, OctetsThatAreSentAgainSayNothingAboutTheProbe) {
+  for (const bool overlaps : {false, true}) {
+    Path path(1500);
+    path.search.start(1200, 1500);
+    path.search.on_probe_sent(1500, path.nxt, path.nxt + 1460, path.now);
+    path.search.on_retransmit(path.nxt - 1000, path.nxt, path.now);
+    path.search.on_retransmit(path.nxt + 1460, path.nxt + 2000, path.now);
+    if (overlaps) path.search.on_retransmit(path.nxt + 1459, path.nxt + 2000, path.now);
+    EXPECT_EQ(path.search.on_acknowledged(path.nxt + 1460, path.nxt + 1460, path.now), !overlaps);
+    EXPECT_EQ(path.search.low(), overlaps ? 1200 : 1500);
+    EXPECT_EQ(path.search.high(), 1500);
+  }
+}
+
 TEST(MtuSearch, ATimeoutOfARefusedProbeIsItsLoss) {
   Path path(1500);
   path.search.start(1200, 1500);
