@@ -99,6 +99,13 @@ Result<ConnectionId> Engine::connect(const Endpoint& remote, const ConnectOption
   return connection.tcp.id();
 }
 
+MaximumSizes Engine::maximum_sizes(const IpAddress& remote) {
+  const std::size_t link = config_.mtu_octets;
+  const std::size_t path = destinations_.find(remote, now_).path_mtu_octets.value_or(link);
+  return {std::min(link, path) - wire::kIpv4MinHeaderOctets,
+          ip::maximum_datagram(config_) - wire::kIpv4MinHeaderOctets};
+}
+
 // --- Calls on a connection -----------------------------------------------------------------------
 
 HostedConnection* Engine::usable(ConnectionId id) noexcept {

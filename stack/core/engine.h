@@ -86,6 +86,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] const tcp::Connection* find(ConnectionId id) const noexcept;
   [[nodiscard]] const Listener* find(ListenerId id) const noexcept;
   [[nodiscard]] Result<TcpInfo> info(ConnectionId id) const;
+  [[nodiscard]] MaximumSizes maximum_sizes(const IpAddress& remote);
   Result<void> send_echo_request(const IpAddress& destination, std::uint16_t identifier,
                                  std::uint16_t sequence, Bytes payload,
                                  const EchoRequestOptions& options);

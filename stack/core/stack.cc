@@ -127,6 +127,9 @@ Result<Endpoint> Stack::local_endpoint(ListenerId listener) const {
   return found->local;
 }
 
+MaximumSizes Stack::maximum_sizes(const IpAddress& remote) const {
+  return engine_->maximum_sizes(remote);
+}
 Result<void> Stack::send_echo_request(const IpAddress& destination, std::uint16_t identifier,
                                       std::uint16_t sequence, Bytes payload,
                                       const EchoRequestOptions& options) {

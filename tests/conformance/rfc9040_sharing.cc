@@ -255,6 +255,18 @@ TEST_F(SharedPathMtu, R_9040_6_CACHE_TheNextConnectionBeginsWithTheSizeThatPasse
   EXPECT_THAT(next_sent(), HasPayloadOctets(1360));
 }
 
+TEST_F(SharedPathMtu, R_1122_3_3_3_MMSS_TheLargestMessageToEachHostCanBeAskedFor) {
+  const IpAddress other(192, 0, 2, 77);
+  EXPECT_EQ(stack().maximum_sizes(kPeer.address).send_octets, 1480U);
+  open();
+  learn(1400);
+  EXPECT_EQ(stack().maximum_sizes(kPeer.address).send_octets, 1380U);
+  EXPECT_EQ(stack().maximum_sizes(other).send_octets, 1480U);
+  EXPECT_EQ(stack().maximum_sizes(kPeer.address).receive_octets, 65515U);
+  advance(stack().config().destination_cache_age);
+  EXPECT_EQ(stack().maximum_sizes(kPeer.address).send_octets, 1480U) << "known no more";
+}
+
 TEST_F(SharedPathMtu, R_9040_6_CACHE_ItIsToldWhenItIsKnownAndNotWhenTheConnectionEnds) {
   open();
   learn(1400);

@@ -138,7 +138,7 @@ struct TcpConfig {
   // Path MTU discovery. The floor is what a forged ICMP message can do at most.
   // DEVIATES: 1191-3-68. The RFC allows 68; 552 is what Linux uses.
   std::uint16_t path_mtu_floor_octets = 552;
-  MtuProbing mtu_probing = MtuProbing::BlackHole;
+  MtuProbing mtu_probing = MtuProbing::BlackHole;          // net.ipv4.tcp_mtu_probing: 0, 1, 2
   std::uint16_t mtu_probe_base_octets = 1200;              // BASE_PLPMTU, RFC 8899 section 5.1.2
   std::uint8_t mtu_probe_attempts = 3;                     // MAX_PROBES
   Duration mtu_probe_timeout = std::chrono::seconds(15);   // PROBE_TIMER

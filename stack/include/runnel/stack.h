@@ -40,6 +40,13 @@ struct ConnectOptions {
   std::optional<TcpConfig> tcp;
 };
 
+// How large a transport message to or from a host may be, its transport header included, without
+// being fragmented on the way, or at all: MMS_S and MMS_R of RFC 1122 section 3.3.
+struct MaximumSizes {
+  std::size_t send_octets = 0;
+  std::size_t receive_octets = 0;
+};
+
 // The IPv4 header fields of an echo request.
 struct EchoRequestOptions {
   std::optional<std::uint8_t> ttl;  // 1 to 255; otherwise TcpConfig::ttl
@@ -215,6 +222,10 @@ class Stack {
   [[nodiscard]] Result<Endpoint> local_endpoint(ConnectionId connection) const;
   [[nodiscard]] Result<Endpoint> remote_endpoint(ConnectionId connection) const;
   [[nodiscard]] Result<Endpoint> local_endpoint(ListenerId listener) const;
+
+  // GET_MAXSIZES of RFC 1122 section 3.4: by the link's MTU, what connections to `remote` have
+  // found out about their path, and the reassembly limit.
+  [[nodiscard]] MaximumSizes maximum_sizes(const IpAddress& remote) const;
 
   // --- Ping ------------------------------------------------------------------------------------
 

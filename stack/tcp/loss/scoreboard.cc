@@ -7,6 +7,18 @@ namespace runnel::tcp {
 
 using Fate = SentRange::Fate;
 
+namespace {
+
+// Makes one range of those from the first-th up to the one before `end`.
+void merge(buffer::Ring<SentRange>& ranges, std::size_t first, std::size_t end) noexcept {
+  const std::size_t surplus = end - first - 1;
+  ranges[first].range.end = ranges[end - 1].range.end;
+  for (std::size_t i = end; i < ranges.count(); ++i) ranges[i - surplus] = ranges[i];
+  for (std::size_t i = 0; i < surplus; ++i) ranges.pop_back();
+}
+
+}  // namespace
+
 bool Scoreboard::on_transmit(const SeqRange& range, std::uint16_t segment_octets,
                              Instant now) noexcept {
   assert(ranges_.empty() || ranges_.back().range.end == range.begin);
@@ -29,6 +41,8 @@ void Scoreboard::on_retransmit(const SeqRange& range, std::uint16_t segment_octe
                                Instant now) noexcept {
   std::size_t i = first_reaching(range.begin);
   if (i < ranges_.count() && ranges_[i].range.begin < range.begin && split(i, range.begin)) ++i;
+  const std::size_t first = i;
+  bool is_one_frame = true;
   for (; i < ranges_.count() && ranges_[i].range.begin < range.end; ++i) {
     if (range.end < ranges_[i].range.end) (void)split(i, range.end);
     SentRange& sent = ranges_[i];
@@ -37,8 +51,12 @@ void Scoreboard::on_retransmit(const SeqRange& range, std::uint16_t segment_octe
     sent.is_retransmitted = true;
     sent.segment_octets = std::max<std::uint16_t>(segment_octets, 1);
     if (sent.fate == Fate::Lost) sent.fate = Fate::InFlight;
+    is_one_frame = is_one_frame && sent.fate == Fate::InFlight;
     enter(sent);
   }
+  // What left together is one range again: its segments are cut from its beginning, and need not
+  // end where those of the first transmission did.
+  if (is_one_frame && i > first + 1) merge(ranges_, first, i);
   if (range.begin <= lost_from_ && lost_from_ < range.end) lost_from_ = range.end;
 }
 
