@@ -526,6 +526,32 @@ TEST_F(BlackHoles, R_4821_7_7_BLACK_SwitchedOffTheSizeStays) {
   EXPECT_EQ(counters().tcp_mtu_black_holes, 0U);
 }
 
+// --- Others --------------------------------------------------------------------------------------
+
+TEST_F(BlackHoles, R_9040_6_CACHE_WhatASearchHasFoundIsToldToOthers) {
+  carries = 1333;
+  open();
+  stream_until(20'000);
+  ASSERT_TRUE(run_until([this] { return delivered() == 20'000; }));
+  const auto begins_with = [this] {
+    const ConnectionId mine = id();
+    const auto other = try_connect(kPeer);
+    EXPECT_TRUE(other);
+    use(*other);
+    const std::uint16_t size = path_mtu();
+    EXPECT_TRUE(abort());
+    forget_sent();
+    use(mine);
+    return size;
+  };
+  EXPECT_EQ(path_mtu(), 1200);
+  EXPECT_EQ(begins_with(), 1500) << "a guess is told to nobody";
+  start_at(20'000);
+  converge();
+  EXPECT_GT(path_mtu(), 1333 - 8);
+  EXPECT_EQ(begins_with(), path_mtu());
+}
+
 // --- Super-packets -------------------------------------------------------------------------------
 
 class SuperPackets : public Probing {
