@@ -18,9 +18,9 @@ class Probing : public NarrowPath {
 
   Probing() {
     tells = false;
-    use({});
+    restart({});
   }
-  void use(TcpConfig tcp, MtuProbing probing = MtuProbing::Always) {
+  void restart(TcpConfig tcp, MtuProbing probing = MtuProbing::Always) {
     tcp.mtu_probing = probing;
     Config config;
     config.tcp = tcp;
@@ -128,7 +128,7 @@ TEST_F(Probing, R_4821_7_2_START_TheFirstSegmentsHaveTheConfiguredSize) {
   for (const std::uint16_t base : std::initializer_list<std::uint16_t>{1024, 1200, 600}) {
     TcpConfig tcp;
     tcp.mtu_probe_base_octets = base;
-    use(tcp);
+    restart(tcp);
     start_at(0);
     open();
     EXPECT_EQ(path_mtu(), base);
@@ -177,7 +177,7 @@ TEST_F(Probing, R_4821_7_2_START_ProbesAreNoLargerThanLinkAndPeerTake) {
 
 TEST_F(Probing, R_4821_7_4_PRE_AProbeNeedsDataBehindIt) {
   for (const std::uint32_t octets : {kNeeded - 1, kNeeded}) {
-    use({});
+    restart({});
     open();
     ASSERT_TRUE(write_octets(octets));
     EXPECT_EQ(counters().tcp_mtu_probes, octets == kNeeded ? 1U : 0U);
@@ -188,7 +188,7 @@ TEST_F(Probing, R_4821_7_4_PRE_AProbeNeedsTheWindowOfThePeer) {
   peer_wscale.reset();
   for (const std::uint32_t window : {kNeeded - 1, kNeeded}) {
     peer_window = static_cast<std::uint16_t>(window);
-    use({});
+    restart({});
     open();
     ASSERT_TRUE(write_octets(50'000));
     EXPECT_EQ(counters().tcp_mtu_probes, window == kNeeded ? 1U : 0U);
@@ -199,7 +199,7 @@ TEST_F(Probing, R_4821_7_4_PRE_AProbeNeedsTheCongestionWindow) {
   for (const std::uint8_t segments : std::initializer_list<std::uint8_t>{2, 4, 5, 10}) {
     TcpConfig tcp;
     tcp.initial_window_segments = segments;
-    use(tcp);
+    restart(tcp);
     open();
     ASSERT_TRUE(write_octets(50'000));
     EXPECT_EQ(counters().tcp_mtu_probes, segments * kBaseText >= kNeeded ? 1U : 0U)
@@ -210,7 +210,7 @@ TEST_F(Probing, R_4821_7_4_PRE_AProbeNeedsTheCongestionWindow) {
 TEST_F(Probing, R_4821_7_4_PRE_NoProbeWhileALossIsRepaired) {
   for (const bool sack : {false, true}) {
     peer_sack = sack;
-    use({});
+    restart({});
     open();
     ASSERT_TRUE(write_octets(4 * kBaseText));
     EXPECT_EQ(counters().tcp_mtu_probes, 0U);
@@ -270,7 +270,7 @@ TEST_F(Probing, R_8899_5_1_1_PROBET_AttemptsAreMoreThan15SecondsApart) {
 TEST_F(Probing, R_8899_5_1_1_PROBET_NeverLessThanASecondApart) {
   TcpConfig tcp;
   tcp.mtu_probe_timeout = 10ms;
-  use(tcp);
+  restart(tcp);
   carries = 1350;
   open();
   for (int i = 0; i < 60; ++i) {
@@ -286,7 +286,7 @@ TEST_F(Probing, R_8899_5_1_1_PROBET_NeverLessThanASecondApart) {
 
 TEST_F(Probing, R_4821_7_3_STOP__R_8899_5_1_1_RAISET_AfterTheSearchTenMinutesOfRest) {
   for (const bool is_due : {false, true}) {
-    use({});
+    restart({});
     start_at(0);
     carries = 1400;
     open();
@@ -309,7 +309,7 @@ TEST_F(Probing, R_4821_7_3_STOP_TheRestIsNeverLessThanFiveMinutes) {
   TcpConfig tcp;
   tcp.mtu_raise_interval = 1s;
   for (const bool is_due : {false, true}) {
-    use(tcp);
+    restart(tcp);
     start_at(0);
     carries = 1400;
     open();
@@ -326,7 +326,7 @@ TEST_F(Probing, R_4821_7_3_STOP_TheRestIsNeverLessThanFiveMinutes) {
 TEST_F(Probing, R_4821_4_CC__R_8899_3_CC_TheLossOfAProbeAloneIsNoCongestion) {
   for (const bool sack : {false, true}) {
     peer_sack = sack;
-    use({});
+    restart({});
     carries = 1400;
     open();
     stream_until(100'000);
@@ -349,7 +349,7 @@ TEST_F(Probing, R_4821_4_CC__R_8899_3_CC_AnyOtherLossBesideItIs) {
   for (const bool sack : {false, true}) {
     for (const bool is_behind : {false, true}) {
       peer_sack = sack;
-      use({});
+      restart({});
       carries = 1400;
       open();
       // Data before the probe, so that something can be lost on either side of it.
@@ -422,8 +422,8 @@ TEST_F(Probing, R_4821_7_8_VERIFY_AVerifiedSizeTakesMoreThanOneTimeout) {
 
 class BlackHoles : public Probing {
  protected:
-  BlackHoles() { use({}); }
-  void use(const TcpConfig& tcp) { Probing::use(tcp, tcp.mtu_probing); }
+  BlackHoles() { restart({}); }
+  void restart(const TcpConfig& tcp) { Probing::restart(tcp, tcp.mtu_probing); }
 };
 
 TEST_F(BlackHoles, R_4821_7_7_BLACK__R_8899_5_1_2_BASE_ThreeTimeoutsMeanTheBaseSize) {
@@ -432,7 +432,7 @@ TEST_F(BlackHoles, R_4821_7_7_BLACK__R_8899_5_1_2_BASE_ThreeTimeoutsMeanTheBaseS
   static_assert(TcpConfig{}.mtu_probe_attempts == 3);
   for (const bool sack : {false, true}) {
     peer_sack = sack;
-    use({});
+    restart({});
     start_at(0);
     carries = 1280;
     open();
@@ -458,7 +458,7 @@ TEST_F(BlackHoles, R_4821_7_7_BLACK_FurtherTimeoutsHalveDownToTheFloor) {
     TcpConfig tcp = is_rfc ? rfc_profile() : TcpConfig{};
     tcp.rto_maximum = 2s;
     tcp.r2 = 1h;
-    use(tcp);
+    restart(tcp);
     carries = 60;
     open();
     ASSERT_TRUE(write_octets(5'000));
@@ -477,7 +477,7 @@ TEST_F(BlackHoles, R_4821_7_7_BLACK_FurtherTimeoutsHalveDownToTheFloor) {
 
 TEST_F(BlackHoles, R_4821_7_7_BLACK_AnIcmpMessageOrAnAcknowledgmentSaysThatItIsNone) {
   for (const bool is_icmp : {false, true}) {
-    use({});
+    restart({});
     loses = [](const PathPacket&) { return true; };
     open();
     ASSERT_TRUE(write_octets(2 * 1460));
@@ -500,7 +500,7 @@ TEST_F(BlackHoles, R_4821_7_7_BLACK_AnIcmpMessageOrAnAcknowledgmentSaysThatItIsN
 TEST_F(BlackHoles, R_4821_7_7_BLACK_AfterAnOutageTheSizeIsFoundAgain) {
   for (const bool sack : {false, true}) {
     peer_sack = sack;
-    use({});
+    restart({});
     start_at(0);
     open();
     burst(50'000);
@@ -517,7 +517,7 @@ TEST_F(BlackHoles, R_4821_7_7_BLACK_AfterAnOutageTheSizeIsFoundAgain) {
 TEST_F(BlackHoles, R_4821_7_7_BLACK_SwitchedOffTheSizeStays) {
   TcpConfig tcp;
   tcp.mtu_probing = MtuProbing::Off;
-  use(tcp);
+  restart(tcp);
   carries = 1280;
   open();
   stream_until(10'000);
@@ -556,7 +556,7 @@ TEST_F(BlackHoles, R_9040_6_CACHE_WhatASearchHasFoundIsToldToOthers) {
 
 class SuperPackets : public Probing {
  protected:
-  void use(MtuProbing probing) {
+  void restart(MtuProbing probing) {
     Config config;
     config.checksum_offload = config.tcp_segmentation_offload = true;
     config.tcp.mtu_probing = probing;
@@ -571,7 +571,7 @@ TEST_F(SuperPackets, R_1191_3_REDUCE__R_8899_3_MAX_TheyAreCutToTheSizeOfThePath)
   for (const bool sack : {false, true}) {
     for (const std::uint16_t size : std::initializer_list<std::uint16_t>{1499, 1400, 1000, 576}) {
       peer_sack = sack;
-      use(MtuProbing::BlackHole);
+      restart(MtuProbing::BlackHole);
       carries = size;
       tells = true;
       open();
@@ -592,7 +592,7 @@ TEST_F(SuperPackets, R_4821_7_7_BLACK__R_4821_7_1_RANGE_BlackHolesAndProbesAmong
   for (const bool sack : {false, true}) {
     for (const MtuProbing probing : {MtuProbing::BlackHole, MtuProbing::Always}) {
       peer_sack = sack;
-      use(probing);
+      restart(probing);
       carries = 1333;
       open();
       converge();
@@ -606,7 +606,7 @@ TEST_F(SuperPackets, R_4821_7_7_BLACK__R_4821_7_1_RANGE_BlackHolesAndProbesAmong
 TEST_F(SuperPackets, R_1191_6_4_RESEND_LossesAmongSmallerSuperPacketsAreRepaired) {
   for (const bool sack : {false, true}) {
     peer_sack = sack;
-    use(MtuProbing::BlackHole);
+    restart(MtuProbing::BlackHole);
     carries = 1300;
     tells = true;
     open();

@@ -220,6 +220,8 @@ TEST_F(Sharing, R_9040_SEC_ASpoofedIcmpErrorDoesNotLowerThePathMtuOfLaterConnect
 
 class SharedPathMtu : public Sharing {
  protected:
+  SharedPathMtu() { ignore_timestamps_default(); }
+
   // A flight of three segments, and the router's message about the first of them.
   void send_and_be_told(std::uint16_t mtu) {
     ASSERT_TRUE(write_octets(3 * 1460));
