@@ -148,6 +148,12 @@ void never_without_probes(Config& config) {
   if (config.tcp.mtu_probing == MtuProbing::Off) config.tcp.mtu_probing = MtuProbing::BlackHole;
 }
 
+// The model peer has no card that helps it.
+void make_model(SideOptions& side) {
+  side.is_model = true;
+  side.config.checksum_offload = side.config.tcp_segmentation_offload = false;
+}
+
 // --- Applications --------------------------------------------------------------------------------
 
 Ending roll_ending(Dice& dice) {
@@ -246,6 +252,10 @@ Scenario random_scenario(std::uint64_t seed) {
   roll_stack(dice, scenario.server.config);
   if (!scenario.to_server.reports_too_big) never_without_probes(scenario.client.config);
   if (!scenario.to_client.reports_too_big) never_without_probes(scenario.server.config);
+  if (dice.one_in(3)) {
+    make_model(dice.one_in(2) ? scenario.client : scenario.server);
+    scenario.to_server.reports_too_big = scenario.to_client.reports_too_big = true;
+  }
   scenario.to_client.coalesces = scenario.client.config.tcp_segmentation_offload && dice.one_in(2);
   scenario.to_server.coalesces = scenario.server.config.tcp_segmentation_offload && dice.one_in(2);
 

@@ -7,6 +7,7 @@
 #include "stack/wire/ipv4.h"
 #include "tests/support/packet_check.h"
 #include "tests/support/simulation/failure.h"
+#include "tests/support/simulation/model_peer.h"
 #include "tests/support/simulation/stack_node.h"
 
 namespace runnel::test {
@@ -19,6 +20,9 @@ std::unique_ptr<SimNode> make_node(const SideOptions& side, std::uint64_t seed, 
                                    Instant now) {
   const IpAddress& address = is_client ? kClientAddress : kServerAddress;
   const IpAddress& peer = is_client ? kServerAddress : kClientAddress;
+  if (side.is_model) {
+    return std::make_unique<ModelPeer>(side.config.mtu_octets, seed, address, peer);
+  }
   return std::make_unique<StackNode>(side.config, seed, address, peer, now);
 }
 
