@@ -168,14 +168,16 @@ RangeReport run_range(std::uint64_t first, std::uint64_t count, unsigned jobs,
   return report;
 }
 
-std::vector<std::size_t> shrink(std::uint64_t seed) {
+std::vector<std::size_t> shrink(const Scenario& failing) {
+  Scenario simplest = failing;
   std::vector<std::size_t> ways;
   for (bool progressed = true; progressed;) {
     progressed = false;
     for (std::size_t way = 0; way < simplification_count(); ++way) {
       for (;;) {  // the same again, as long as it helps: sizes are halved
-        Scenario scenario = scenario_of(seed, ways);
+        Scenario scenario = simplest;
         if (!simplify(scenario, way) || !run_apart(scenario).failed) break;
+        simplest = std::move(scenario);
         ways.push_back(way);
         progressed = true;
       }

@@ -36,7 +36,7 @@ struct RangeReport {
 [[nodiscard]] RangeReport run_range(std::uint64_t first, std::uint64_t count, unsigned jobs,
                                     std::size_t most_failures);
 
-// Looks for simplifications with which the seed still fails.
-[[nodiscard]] std::vector<std::size_t> shrink(std::uint64_t seed);
+// Looks for simplifications with which the scenario still fails.
+[[nodiscard]] std::vector<std::size_t> shrink(const Scenario& failing);
 
 }  // namespace runnel::test

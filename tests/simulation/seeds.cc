@@ -111,7 +111,9 @@ int main(int argc, char** argv) {
       std::printf("seed %llu failed too\n", static_cast<unsigned long long>(seed));
       continue;
     }
-    show_failure(seed, arguments.shrinks ? shrink(seed) : std::vector<std::size_t>{}, arguments);
+    show_failure(seed,
+                 arguments.shrinks ? shrink(scenario_of(seed, {})) : std::vector<std::size_t>{},
+                 arguments);
   }
   return report.failed_seeds.empty() ? 0 : 1;
 }

@@ -60,6 +60,7 @@ bool Link::carry(std::unique_ptr<SimPacket> packet, Instant now, Link& reverse) 
     launch(std::move(copy), departure);
   }
   if (chance(options_.corruption_ppm)) corrupt(*packet);
+  if (chance(options_.forgery_ppm)) forge(*packet);
   launch(std::move(packet), departure);
   return true;
 }
@@ -107,6 +108,13 @@ void Link::corrupt(SimPacket& packet) {
   };
   flip(first);
   if (second % 16 != first % 16) flip(second);
+}
+
+void Link::forge(SimPacket& packet) {
+  constexpr std::size_t kMostHeaderOctets = 20 + 60;
+  if (packet.size <= kMostHeaderOctets || packet.meta.checksum == ChecksumStatus::Partial) return;
+  packet.storage[packet.size - 1] ^= 1U;
+  packet.meta.checksum = ChecksumStatus::Verified;
 }
 
 void Link::launch(std::unique_ptr<SimPacket> packet, Instant departure) {

@@ -42,6 +42,10 @@ struct LinkOptions {
   // One or two bits are flipped, such that the 16-bit checksum always shows it.
   std::uint32_t corruption_ppm = 0;
 
+  // An octet of text is changed, and everybody vouches for it: no TCP can notice, so that the
+  // simulation has to. For tests of its checks.
+  std::uint32_t forgery_ppm = 0;
+
   std::uint16_t mtu_octets = 1500;
   std::vector<MtuChange> mtu_changes;
   bool reports_too_big = true;  // with ICMP; without, too large packets vanish: a black hole
@@ -101,6 +105,7 @@ class Link {
   [[nodiscard]] bool enter_queue(std::size_t octets, Instant now);
   [[nodiscard]] bool is_lost();
   void corrupt(SimPacket& packet);
+  void forge(SimPacket& packet);
   void launch(std::unique_ptr<SimPacket> packet, Instant departure);
   void report_too_big(const SimPacket& packet, Instant now, Link& reverse);
   [[nodiscard]] std::unique_ptr<SimPacket> take_from_disordered();

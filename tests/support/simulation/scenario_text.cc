@@ -182,6 +182,7 @@ std::string words(const LinkOptions& link) {
   }
   w.number("duplicates_ppm", link.duplicates_ppm, 0);
   w.number("corruption_ppm", link.corruption_ppm, 0);
+  w.number("forgery_ppm", link.forgery_ppm, 0);
   w.time("jitter", link.jitter);
   w.time("batching", link.batching);
   w.number("coalesces", link.coalesces ? 1 : 0, 0);

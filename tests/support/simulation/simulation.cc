@@ -28,7 +28,8 @@ std::unique_ptr<SimNode> make_node(const SideOptions& side, std::uint64_t seed, 
 
 }  // namespace
 
-Simulation::Simulation(const Scenario& scenario, PacketRecorder* recorder)
+Simulation::Simulation(const Scenario& scenario, PacketRecorder* recorder,
+                       const Wrapper& wrap_server)
     : scenario_(scenario),
       recorder_(recorder),
       now_(scenario.start),
@@ -36,6 +37,7 @@ Simulation::Simulation(const Scenario& scenario, PacketRecorder* recorder)
       to_client_(scenario.to_client, scenario.seed * 5 + 2, now_, pool_),
       client_(make_node(scenario.client, scenario.seed * 5 + 3, true, now_)),
       server_(make_node(scenario.server, scenario.seed * 5 + 4, false, now_)) {
+  if (wrap_server) server_ = wrap_server(std::move(server_));
   server_->listen();
   for (std::uint16_t i = 0; i < scenario.connections.size(); ++i) {
     const ConnectionScript& script = scenario.connections[i];

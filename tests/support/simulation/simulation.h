@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,7 +30,11 @@ namespace runnel::test {
 // something ends the run with a SimulationFailure.
 class Simulation {
  public:
-  explicit Simulation(const Scenario& scenario, PacketRecorder* recorder = nullptr);
+  // Puts something between the network and the server, which a test wants to misbehave.
+  using Wrapper = std::function<std::unique_ptr<SimNode>(std::unique_ptr<SimNode>)>;
+
+  explicit Simulation(const Scenario& scenario, PacketRecorder* recorder = nullptr,
+                      const Wrapper& wrap_server = {});
 
   // Runs until everything has ended. Throws SimulationFailure.
   void run();
