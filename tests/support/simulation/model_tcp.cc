@@ -152,6 +152,10 @@ bool ModelTcp::is_acceptable(ModelSegment& segment) {
     ack_now_ = acceptable = true;
   }
   if (!acceptable) {
+    if (state_ == State::SynReceived && segment.syn && segment.seq + 1 == rcv_nxt_) {
+      sends_syn_ = true;  // the peer has not seen ours, and its own ACK would not help it
+      return false;
+    }
     if (!segment.rst) ack_now_ = true;
     if (state_ == State::TimeWait && segment.fin) ack_now_ = true;
     return false;
@@ -218,6 +222,9 @@ bool ModelTcp::process_ack(const ModelSegment& segment, Instant now) {
     const bool acks_fin = segment.ack - snd_una_ > octets;
     unacknowledged_.erase(unacknowledged_.begin(),
                           unacknowledged_.begin() + static_cast<std::ptrdiff_t>(octets));
+    // The right edge stays where it is, until a segment that is newer by SND.WL1 and SND.WL2 moves
+    // it: a retransmission, of old sequence numbers, may bring a new ACK and an unheard window.
+    snd_wnd_ -= std::min(snd_wnd_, segment.ack - snd_una_);
     snd_una_ = segment.ack;
     if (less(snd_nxt_, snd_una_)) snd_nxt_ = snd_una_;
     timeout_ = kTimeout;
