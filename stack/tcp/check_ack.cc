@@ -189,7 +189,7 @@ void Connection::advance_state_by_ack(Instant now) {
   switch (state_) {
     case State::FinWait1:
       set_state(State::FinWait2, now);
-      if (is_given_up_) timers_.set(TimerKind::FinWait2, now + config_->fin_wait_2);
+      if (is_given_up_) limit_fin_wait_2(now);
       break;
     case State::Closing:
       enter_time_wait(now);

@@ -370,6 +370,7 @@ class Connection {
     return user_timeout_.in_force(rtt_.timeout());
   }
   void linger_timeout(Instant now);
+  void limit_fin_wait_2(Instant now) noexcept;
   void payload_moved(Instant now) noexcept { last_moved_ = now; }
 
   // --- Sequence numbers of the outgoing stream -------------------------------------------------

@@ -171,10 +171,17 @@ void Connection::close(Instant now) {
   if (!is_fin_queued_ && state_ != State::Closed && state_ != State::TimeWait) {
     (void)shutdown_write(now);
   }
-  if (linger_ && state_ != State::Closed && state_ != State::TimeWait) {
+  if (linger_ && *linger_ != kForever && state_ != State::Closed && state_ != State::TimeWait) {
     timers_.set(TimerKind::Linger, now + *linger_);
   }
-  if (state_ == State::FinWait2) timers_.set(TimerKind::FinWait2, now + config_->fin_wait_2);
+  if (state_ == State::FinWait2) limit_fin_wait_2(now);
+}
+
+// Nobody is there to wait for the peer's FIN.
+void Connection::limit_fin_wait_2(Instant now) noexcept {
+  if (config_->fin_wait_2 != kForever) {
+    timers_.set(TimerKind::FinWait2, now + config_->fin_wait_2);
+  }
 }
 
 // --- ABORT ---------------------------------------------------------------------------------------

@@ -140,6 +140,26 @@ TEST(Sources, R_1122_3_1_ICMP_NoOptionOfTheBuildLeavesIcmpOut) {
   });
 }
 
+// A parameter that nothing reads would promise what is not there.
+TEST(Sources, EveryParameterIsRead) {
+  const std::string config = read(kTop / "stack/include/runnel/config.h");
+  const std::regex member("\\n  [A-Za-z_:0-9]+ (\\w+)(?: = [^;]*|\\{[^;]*)?;");
+  std::set<std::string> unread;
+  for (std::sregex_iterator i(config.begin(), config.end(), member), end; i != end; ++i) {
+    unread.insert((*i)[1]);
+  }
+  EXPECT_GT(unread.size(), 60U);
+  for_each_source("stack", [&](const std::string& path, const std::string& text) {
+    if (path.find("/config.") != std::string::npos) return;
+    std::erase_if(unread, [&](const std::string& name) {
+      return std::regex_search(text, std::regex("(?:\\.|->)" + name + "\\b"));
+    });
+  });
+  std::string names;
+  for (const std::string& name : unread) names += " " + name;
+  EXPECT_EQ(names, "");
+}
+
 // Where a header first speaks of urgent data, it must say what to think of them.
 TEST(Sources, R_9293_SHLD_13_ApplicationsAreToldNotToUseUrgentData) {
   for (const char* header : {"stack.h", "tcp_socket.h"}) {

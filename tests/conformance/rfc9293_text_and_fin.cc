@@ -307,6 +307,17 @@ TEST_F(Fin, R_9293_SHLD_3_ReadEverythingThenCloseSendsFin) {
   EXPECT_THAT(next_sent(), AllOf(IsFin(), HasAck(their(100))));
 }
 
+TEST_F(Fin, FinWait2IsKeptForEverUnderTheRfcsProfile) {
+  rebuild(rfc_profile());
+  bring_to(TcpState::Established);
+  EXPECT_TRUE(close());
+  send(ack_segment(0, 1));
+  advance(24h);
+  EXPECT_EQ(name_of(state()), "FIN-WAIT-2");
+  send(ack_segment(0, 1).fin());
+  EXPECT_EQ(name_of(state()), "TIME-WAIT");
+}
+
 TEST_F(Fin, FinWait2IsKeptOnlySoLongAfterClose) {
   bring_to(TcpState::Established);
   EXPECT_TRUE(close());

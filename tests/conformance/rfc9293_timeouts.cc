@@ -56,6 +56,19 @@ TEST_F(GivingUp, R_9293_MUST_20_AnAnswerInBetweenBeginsAnew) {
   EXPECT_TRUE(take_event(EventKind::Error));
 }
 
+// A listener's SYN,ACK is given up early by default; under the RFCs' own parameters it is not.
+TEST_F(GivingUp, R_9293_MUST_23_ASynAckIsTriedForThreeMinutesUnderTheRfcsProfile) {
+  for (const auto& [profile, given_up] :
+       {std::pair{TcpConfig{}, Duration{63s}}, {rfc_profile(), Duration{183s}}}) {
+    rebuild(profile);
+    bring_to(TcpState::SynReceived);
+    advance(given_up - 1ns);
+    EXPECT_EQ(stack().syn_received_count(), 1U);
+    advance(1ns);
+    EXPECT_EQ(stack().syn_received_count(), 0U);
+  }
+}
+
 TEST_F(GivingUp, R_9293_MUST_22__R_9293_MUST_23_ASynIsTriedForThreeMinutes) {
   connect();
   advance(180s);
