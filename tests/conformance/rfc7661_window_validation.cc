@@ -1,6 +1,7 @@
 // A window that is not used: RFC 7661, as `idle_restart` = Rfc7661 has it. Everything is counted in
 // segments of 1,460 octets; the path takes 100 ms.
 #include "tests/support/sack_path.h"
+#include "tests/support/transfer.h"
 
 namespace runnel::test {
 namespace {
@@ -269,6 +270,26 @@ TEST_F(WindowValidation, R_7661_4_4_1_LOSS_ATimeoutIsAnsweredAsEver) {
   EXPECT_GE(info().retransmission_timeouts, 1U);
   EXPECT_EQ(cwnd_segments(), 1U);
   EXPECT_EQ(ssthresh_segments(), 3U);
+}
+
+// Losses of every kind, with and without SACK: whatever the window does, everything arrives.
+TEST(WindowValidationOnABadPath, EverythingArrives) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    HostPairOptions options;
+    options.seed = seed;
+    options.one_way_delay = 20ms;
+    options.loss_per_mille = 20;
+    options.reordering_per_mille = 20;
+    options.duplicates_per_mille = 10;
+    options.check_with_libtins = false;
+    options.server.tcp.idle_restart = options.client.tcp.idle_restart = IdleRestart::Rfc7661;
+    options.server.tcp.sack = seed % 2 == 0;
+    options.server.tcp.initial_window =
+        seed % 3 == 0 ? InitialWindow::Rfc3390 : InitialWindow::Rfc6928;
+    HostPair pair(options);
+    transfer_and_expect_everything(pair, 300'000, 200'000);
+    if (HasFailure()) FAIL() << "seed " << seed;
+  }
 }
 
 }  // namespace
