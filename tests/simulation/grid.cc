@@ -17,6 +17,7 @@
 
 #include "tests/support/simulation/packet_recorder.h"
 #include "tests/support/simulation/simulation.h"
+#include "tests/support/simulation/stack_node.h"
 
 namespace {
 
@@ -94,10 +95,21 @@ Scenario scenario_of(const Cell& cell, std::uint64_t seed) {
   return scenario;
 }
 
-double measure(const Cell& cell, std::uint64_t seed, PacketRecorder* recorder = nullptr) {
+void show_recoveries(SimNode& client) {
+  const auto info = static_cast<StackNode&>(client).info(0);
+  if (!info) return;
+  std::printf(
+      "  fast retransmits %u, timeouts %u, tail loss probes %u, taken back %u, sent again %llu\n",
+      info->fast_retransmits, info->retransmission_timeouts, info->tail_loss_probes,
+      info->spurious_recoveries, static_cast<unsigned long long>(info->segments_retransmitted));
+}
+
+double measure(const Cell& cell, std::uint64_t seed, bool shows = false,
+               PacketRecorder* recorder = nullptr) {
   Simulation simulation(scenario_of(cell, seed), recorder);
   simulation.set_checking(false);
   simulation.run_for(kRunTime);
+  if (shows) show_recoveries(simulation.client());
   const double seconds = std::chrono::duration<double>(kRunTime).count();
   return static_cast<double>(simulation.server_application(0).received()) * 8 / seconds / 1e6;
 }
@@ -250,7 +262,7 @@ int show_cell(const Arguments& arguments) {
     if (!arguments.pcap.empty()) recorder = std::make_unique<PacketRecorder>(arguments.pcap);
     std::printf("%s seed %llu: %s Mbit/s\n", arguments.cell.name().c_str(),
                 static_cast<unsigned long long>(seed),
-                shown(measure(arguments.cell, seed, recorder.get())).c_str());
+                shown(measure(arguments.cell, seed, true, recorder.get())).c_str());
   }
   return 0;
 }

@@ -33,17 +33,21 @@ void RetransmissionAudit::on_retransmit(const SeqRange& range, Instant now) noex
   if (!is_active_) return;
   if (unproven_ == 0 && first_sent_at_ == Instant{}) {
     first_sent_at_ = now;
-    first_end_ = range.end;
+    last_end_ = range.end;
     may_ask_echo_ = true;
   }
+  last_end_ = max(last_end_, range.end);
   unproven_ += range.octets();
 }
 
 bool RetransmissionAudit::is_spurious_by_echo(SeqNum ack,
                                               std::optional<Instant> echoed_before) noexcept {
   if (!is_active_ || !may_ask_echo_ || ack <= una_) return false;
-  may_ask_echo_ = false;  // only the first ACK can tell the transmissions apart
-  if (!echoed_before || *echoed_before > first_sent_at_) return false;
+  if (!echoed_before || *echoed_before > first_sent_at_) {
+    may_ask_echo_ = false;  // a retransmission was needed
+    return false;
+  }
+  if (ack < last_end_) return false;
   end();
   return true;
 }

@@ -56,9 +56,11 @@ class RetransmissionAudit {
   void end() noexcept { is_active_ = false; }
   void on_retransmit(const SeqRange& range, Instant now) noexcept;
 
-  // Eifel: the first ACK that advances after a retransmission echoes a timestamp. True when that
-  // is older than the retransmission: the original has arrived. `echoed_before` is an instant
-  // before which the echoed segment had left.
+  // Eifel: the ACKs that advance after a retransmission echo timestamps. True when all of them are
+  // older than the first retransmission, and the last one covers everything that was sent again:
+  // all originals have arrived. On a path that both reorders and loses, the first gap may have been
+  // late and the next one lost; so one ACK alone is no proof (Linux waits in the same way).
+  // `echoed_before` is an instant before which the echoed segment had left.
   [[nodiscard]] bool is_spurious_by_echo(SeqNum ack, std::optional<Instant> echoed_before) noexcept;
   // A D-SACK; true when with it every retransmission was reported as a duplicate.
   [[nodiscard]] bool is_spurious_by_dsack(const SeqRange& duplicate) noexcept;
@@ -67,7 +69,7 @@ class RetransmissionAudit {
   bool is_active_ = false;
   bool may_ask_echo_ = false;
   SeqNum una_;
-  SeqNum first_end_;            // of the first retransmission
+  SeqNum last_end_;             // of what was sent again, the highest
   Instant first_sent_at_{};     // ... and when it left
   std::uint64_t unproven_ = 0;  // octets sent again of which no duplicate was reported
 };
