@@ -32,10 +32,10 @@ Connection::Verdict Connection::check_ack(const Segment& seg, Instant now) {
     snd_.nxt = seg.ack;
     window_probe_.octet_counts();
   }
-  const bool is_duplicate = is_duplicate_ack(seg);
+  const bool says_nothing = says_nothing_new(seg);
   if (snd_.wnd == 0) unanswered_since_ = kNever;  // the peer lives, its window is closed
   update_send_window(seg, now);
-  process_acknowledgment(seg, is_duplicate, now);
+  process_acknowledgment(seg, says_nothing, now);
   advance_state_by_ack(now);
   return state_ == State::Closed || state_ == State::TimeWait ? Verdict::Discard
                                                               : Verdict::Continue;
@@ -59,14 +59,15 @@ Connection::Verdict Connection::check_ack_syn_received(const Segment& seg, Insta
   return Verdict::Continue;
 }
 
-// RFC 5681 section 2: outstanding data, nothing in the segment, nothing new in ACK or window.
-bool Connection::is_duplicate_ack(const Segment& seg) const noexcept {
-  return snd_.una < snd_.nxt && seg.ack == snd_.una && seg.len() == 0 &&
+// Nothing in the segment, nothing new in ACK or window: while data are outstanding a duplicate ACK
+// (RFC 5681 section 2).
+bool Connection::says_nothing_new(const Segment& seg) const noexcept {
+  return seg.ack == snd_.una && seg.len() == 0 &&
          (std::uint32_t{seg.window} << snd_.scale) == snd_.wnd;
 }
 
 // Loss detection sees every acceptable ACK, also one that moves nothing: it may carry SACK blocks.
-void Connection::process_acknowledgment(const Segment& seg, bool is_duplicate, Instant now) {
+void Connection::process_acknowledgment(const Segment& seg, bool says_nothing, Instant now) {
   const RecoveryPhase phase_before = recovery_.phase();
   LossRecovery::Ack ack;
   ack.now = now;
@@ -74,7 +75,8 @@ void Connection::process_acknowledgment(const Segment& seg, bool is_duplicate, I
   ack.ack = seg.ack;
   ack.nxt = snd_.nxt;
   ack.sack = &seg.options.sack;
-  ack.is_duplicate = is_duplicate;
+  ack.is_duplicate = says_nothing && snd_.una < snd_.nxt;
+  ack.says_nothing = says_nothing;
   ack.echoed_before = echoed_before(seg, now);
   if (rtt_.has_sample()) ack.srtt = rtt_.smoothed();
   ack.smss_octets = smss_;
@@ -101,14 +103,19 @@ void Connection::process_acknowledgment(const Segment& seg, bool is_duplicate, I
 void Connection::take_rtt_sample(const Segment& seg, const AckFindings& findings,
                                  Instant now) noexcept {
   std::optional<Duration> sample = findings.rtt_sample;
-  if (!is_syn_acked_ && syn_sent_at_ && snd_.una < seg.ack) sample = now - *syn_sent_at_;
+  if (!is_syn_acked_ && syn_sent_at_ && snd_.una < seg.ack) {
+    sample = now - *syn_sent_at_;
+    recovery_.on_handshake(*sample, now);
+  }
   if (timestamps_.is_agreed() && seg.options.timestamps && snd_.una < seg.ack) {
     const auto echoed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
     const bool agrees = sample && echoed && *echoed < *sample + Timestamps::kTick &&
                         *sample < *echoed + Timestamps::kTick;
     if (!agrees) sample = echoed;
   }
-  if (sample) rtt_.take_sample(*sample, expected_rtt_samples());
+  if (!sample) return;
+  rtt_.take_sample(*sample, expected_rtt_samples());
+  recovery_.on_rtt_sample();
 }
 
 // Every ACK that advances SND.UNA gives a sample: as many in a round trip as the peer acknowledges

@@ -139,7 +139,7 @@ TcpInfo Connection::info() const noexcept {
   info.recovery_timer = recovery_timer();
   info.minimum_rtt = recovery_.rack().minimum_rtt().value_or(Duration{0});
   info.reordering_window = recovery_.rack().reordering_window();
-  if (const auto lost = recovery_.lost()) info.lost_octets = lost->octets();
+  info.lost_octets = recovery_.lost_octets();
   info.sacked_octets = recovery_.board().sacked_octets();
   info.send_queue_octets = send_queue_.size();
   info.receive_queue_octets = receive_queue_.size();

@@ -172,6 +172,7 @@ class Connection {
   [[nodiscard]] std::size_t readable_octets() const noexcept;
   [[nodiscard]] const IpFields& ip_fields() const noexcept { return ip_fields_; }
   [[nodiscard]] TcpInfo info() const noexcept;
+  [[nodiscard]] const timer::TimerTable<TimerKind>& timers() const noexcept { return timers_; }
   // Since when the peer's window has been closed for data that wait; kNever while it is open.
   [[nodiscard]] Instant persisting_since() const noexcept {
     return state_ == State::Closed ? kNever : window_probe_.closed_since();
@@ -233,8 +234,8 @@ class Connection {
 
   // --- check_ack.cc ----------------------------------------------------------------------------
   [[nodiscard]] Verdict check_ack_syn_received(const Segment& seg, Instant now);
-  [[nodiscard]] bool is_duplicate_ack(const Segment& seg) const noexcept;
-  void process_acknowledgment(const Segment& seg, bool is_duplicate, Instant now);
+  [[nodiscard]] bool says_nothing_new(const Segment& seg) const noexcept;
+  void process_acknowledgment(const Segment& seg, bool says_nothing, Instant now);
   void take_rtt_sample(const Segment& seg, const AckFindings& findings, Instant now) noexcept;
   void update_send_window(const Segment& seg, Instant now);
   void release_acknowledged(SeqNum ack) noexcept;

@@ -45,7 +45,10 @@ void Connection::segment_arrives_syn_sent(Segment& seg, Instant now) {
   snd_.wl2 = seg.ack;
   is_handshake_pending_ = false;
   syn_acknowledged(seg);
-  if (syn_sent_at_) rtt_.take_sample(now - *syn_sent_at_);
+  if (syn_sent_at_) {
+    rtt_.take_sample(now - *syn_sent_at_);
+    recovery_.on_handshake(now - *syn_sent_at_, now);
+  }
   enter_established(now);
   acknowledge_now();
   process_urgent(seg);

@@ -99,10 +99,8 @@ void Connection::send_again(TxFrame& frame, const SeqRange& range, Instant now) 
   environment_.counters.tcp_retrans_segs += segments;
   congestion_->on_transmit(now, text, in_flight());
   validation_.on_retransmit({range.begin, end});
-  // The timer never runs out earlier than one RTO after the first segment left (RFC 6298 section
-  // 5); without SACK RFC 6582 section 4 decides.
   const bool is_first_segment = range.begin == snd_.una;
-  if (!is_recovery_timer_set() || (recovery_.uses_sack() && is_first_segment)) {
+  if (!is_recovery_timer_set() || (recovery_.restarts_timer() && is_first_segment)) {
     restart_recovery_timer(now);
   }
 }

@@ -29,10 +29,8 @@ void Connection::arm_recovery_timer() noexcept {
     std::optional<Duration> srtt;
     if (rtt_.has_sample()) srtt = rtt_.smoothed();
     const Instant probe = probe_base_ + recovery_.tail_loss_timeout(srtt);
-    if (probe < timeout) {
-      timers_.set(TimerKind::TailLossProbe, probe);
-      return;
-    }
+    timers_.set(TimerKind::TailLossProbe, std::min(probe, timeout));
+    return;
   }
   timers_.set(TimerKind::Retransmission, timeout);
 }

@@ -90,6 +90,47 @@ TEST_F(RackOnTheWire, R_8985_6_2_4_WND_ThreeSegmentsBehindAGapAreEnoughWithoutRe
   EXPECT_EQ(info().reordering_window, Duration{0});
 }
 
+// ACKs were lost, so one of them tells of several holes at once, the newest block first.
+TEST_F(RackOnTheWire, R_8985_6_2_3_REORD_SeveralNewBlocksOfOneAckAreNoReordering) {
+  open_and_send(10);
+  advance(kRoundTrip);
+  acknowledge(0, {{7, 8}, {4, 5}, {2, 3}});
+  EXPECT_EQ(info().reordering_window, Duration{0});
+  EXPECT_EQ(info().recovery_phase, RecoveryPhase::Recovery);
+  const Indices sent = sent_segments();
+  ASSERT_FALSE(sent.empty());
+  EXPECT_EQ(sent.front(), 0U);
+}
+
+TEST_F(RackOnTheWire, R_8985_6_2_3_REORD_ABlockThatComesLaterIs) {
+  open_and_send(10);
+  advance(kRoundTrip);
+  acknowledge(0, {{7, 8}});
+  acknowledge(0, {{4, 5}, {7, 8}});
+  acknowledge(0, {{2, 3}, {4, 5}, {7, 8}});
+  EXPECT_EQ(info().reordering_window, kRoundTrip / 4);
+  EXPECT_EQ(info().recovery_phase, RecoveryPhase::Open);
+}
+
+// The echo of an ACK for something out of order is that of what came before the gap (RFC 7323
+// section 4.3): it does not tell that a retransmission is the original.
+TEST_F(RackOnTheWire, R_8985_6_2_2_UPDATE_TheEchoBelongsToWhatIsCumulativelyAcknowledged) {
+  agree_on_timestamps();
+  rebuild(rfc_profile());
+  open(100ms);
+  ASSERT_TRUE(write_octets(10 * 1448));
+  forget_sent();
+  advance(100ms);
+  send(segment().seq(their(0)).ack(our(8 * 1448)));
+  advance(200ms);
+  ASSERT_EQ(info().tail_loss_probes, 1U);
+  forget_sent();
+  advance(100ms);
+  send(segment().seq(their(0)).ack(our(8 * 1448)).sack(our(9 * 1448), our(10 * 1448)));
+  EXPECT_THAT(next_sent(), AllOf(IsData(), HasSeq(our(8 * 1448))));
+  EXPECT_EQ(info().retransmission_timeouts, 0U);
+}
+
 TEST_F(RackOnTheWire, R_8985_6_2_5_TIMER_WithoutFurtherAcksTheTimerFindsTheLoss) {
   open_and_send(10);
   advance(kRoundTrip);

@@ -56,6 +56,8 @@ class DupackRecovery {
   // True until the first retransmission of a recovery, which cwnd does not hold back.
   [[nodiscard]] bool must_retransmit() const noexcept { return must_retransmit_; }
 
+  void force_retransmission() noexcept { must_retransmit_ = lost_.octets() > 0; }
+
   // Octets that are believed to be in the network. REQUIRES: una <= nxt.
   [[nodiscard]] std::uint32_t in_flight(SeqNum una, SeqNum nxt) const noexcept;
 
@@ -72,6 +74,9 @@ class DupackRecovery {
   // True once in each fast recovery, at its first partial ACK: the only one that restarts the
   // retransmission timer (the "impatient" variant of RFC 6582 section 4).
   [[nodiscard]] bool is_first_partial_ack() const noexcept { return partial_acks_ == 1; }
+  [[nodiscard]] bool has_partial_ack() const noexcept {
+    return phase_ == Phase::FastRecovery && partial_acks_ > 0;
+  }
 
  private:
   Phase phase_ = Phase::Open;

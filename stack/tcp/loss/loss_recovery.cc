@@ -34,6 +34,17 @@ std::optional<SeqRange> duplicate_report(const wire::SackBlocks& sack, SeqNum ac
   return SeqRange{first.left, first.right};
 }
 
+// The blocks by their place in the stream, except for the first `kept`. A peer names the one that
+// came last first, but that is no reordering when the others are news too: ACKs get lost.
+wire::SackBlocks ascending(const wire::SackBlocks& sack, std::uint8_t kept, SeqNum una) noexcept {
+  wire::SackBlocks sorted = sack;
+  std::sort(sorted.blocks.begin() + kept, sorted.blocks.begin() + sorted.count,
+            [una](const wire::SackBlock& a, const wire::SackBlock& b) {
+              return distance(una, a.left) < distance(una, b.left);
+            });
+  return sorted;
+}
+
 // A block grows at its ends while it is reported again and again: of one that was reported before,
 // only the ends are looked at. They overlap it by more than any segment, lest one that was reported
 // in part be passed over.
@@ -94,7 +105,6 @@ AckFindings LossRecovery::on_ack(const Ack& ack) noexcept {
   AckFindings findings;
   findings.in_flight_before_octets = in_flight(ack.una, ack.nxt);
   update_scoreboard(ack, findings);
-  if (findings.rtt_sample) tail_loss_.on_rtt_sample();
   if (is_spurious(ack, findings)) {
     findings.is_spurious = !forgiven_probe_;  // there is no response to take back
     forgiven_probe_.reset();
@@ -112,8 +122,9 @@ void LossRecovery::update_scoreboard(const Ack& ack, AckFindings& findings) noex
   const std::uint32_t sacked_before = board_.sacked_octets();
   if (ack.una < ack.ack) {
     findings.newly_acked_octets = distance(ack.una, ack.ack);
-    board_.acknowledge(ack.ack,
-                       [&](const SentRange& sent) { note_delivered(sent, ack, findings); });
+    board_.acknowledge(ack.ack, [&](const SentRange& sent) {
+      note_delivered(sent, ack, ack.echoed_before, findings);
+    });
   }
   if (uses_sack_ && ack.sack != nullptr && !ack.sack->empty()) apply_sack_blocks(ack, findings);
   // What a retransmission set free may have arrived long before it (Karn's rule).
@@ -132,11 +143,14 @@ void LossRecovery::apply_sack_blocks(const Ack& ack, AckFindings& findings) noex
     if (right <= left) return;
     board_.sack({left, right}, [&](const SentRange& sent) {
       findings.newly_sacked_octets += sent.octets();
-      note_delivered(sent, ack, findings);
+      // An ACK for something out of order echoes what came before the gap (RFC 7323 section 4.3).
+      note_delivered(sent, ack, std::nullopt, findings);
     });
   };
-  for (std::uint8_t i = findings.dsack ? 1 : 0; i < ack.sack->count; ++i) {
-    const wire::SackBlock& block = ack.sack->blocks[i];
+  const std::uint8_t first = findings.dsack ? 1 : 0;
+  const wire::SackBlocks sorted = ascending(*ack.sack, first, una);
+  for (std::uint8_t i = first; i < sorted.count; ++i) {
+    const wire::SackBlock& block = sorted.blocks[i];
     if (block.right <= block.left || ack.nxt < block.right) {
       ++findings.bad_sack_blocks;
       continue;
@@ -155,11 +169,12 @@ void LossRecovery::apply_sack_blocks(const Ack& ack, AckFindings& findings) noex
       apply(known->right - kReportedOverlap, block.right);
     }
   }
-  previous_sack_ = *ack.sack;
+  previous_sack_ = sorted;
   if (findings.dsack) previous_sack_.blocks[0] = {una, una};
 }
 
 void LossRecovery::note_delivered(const SentRange& sent, const Ack& ack,
+                                  std::optional<Instant> echoed_before,
                                   AckFindings& findings) noexcept {
   if (sent.is_retransmitted) {
     findings.delivers_retransmission = true;
@@ -167,7 +182,7 @@ void LossRecovery::note_delivered(const SentRange& sent, const Ack& ack,
     findings.rtt_sample = ack.now - sent.sent_at;
   }
   if (!uses_sack_) return;
-  const bool echoes_older = ack.echoed_before && *ack.echoed_before <= sent.sent_at;
+  const bool echoes_older = echoed_before && *echoed_before <= sent.sent_at;
   rack_.on_delivered(sent, echoes_older, ack.now);
   if (!sent.is_retransmitted && sent.range.end <= recover_) findings.delivers_original = true;
 }
@@ -188,7 +203,15 @@ bool LossRecovery::is_spurious(const Ack& ack, const AckFindings& findings) noex
   evidence.is_duplicate = !uses_sack_ && ack.is_duplicate;
   evidence.sacks_new_data = findings.newly_sacked_octets > 0;
   evidence.has_sent_new_data = recover_ < ack.nxt;
-  return forward_rto_.on_ack(evidence) == ForwardRto::Verdict::Spurious;
+  const bool has_waited = forward_rto_.wants_new_data();
+  const ForwardRto::Verdict verdict = forward_rto_.on_ack(evidence);
+  // The new segments have taken up the window that the retransmissions need now: the first of them
+  // goes all the same, three segments in all (RFC 5682 section 2.1, step 3a).
+  if (verdict == ForwardRto::Verdict::Genuine && has_waited) {
+    must_retransmit_ = board_.lost_octets() > 0;
+    dupack_.force_retransmission();
+  }
+  return verdict == ForwardRto::Verdict::Spurious;
 }
 
 void LossRecovery::take_back(SeqNum una) noexcept {
@@ -216,7 +239,7 @@ void LossRecovery::detect_by_rack(const Ack& ack, AckFindings& findings) noexcep
     rack_.on_recovered();
     findings.has_recovered = true;
   }
-  const bool is_plain_duplicate = ack.is_duplicate && (ack.sack == nullptr || ack.sack->empty());
+  const bool is_plain_duplicate = ack.says_nothing && (ack.sack == nullptr || ack.sack->empty());
   if (tail_loss_.on_ack(ack.ack, findings.dsack, is_plain_duplicate) &&
       phase_ == RecoveryPhase::Open) {
     findings.has_probe_repaired = true;
@@ -340,8 +363,10 @@ void LossRecovery::regulate(const AckFindings& findings, std::uint64_t ssthresh_
 // --- Timers --------------------------------------------------------------------------------------
 
 std::uint64_t LossRecovery::on_timeout(SeqNum una, SeqNum nxt, Instant now) noexcept {
-  // A timeout while the last one is being repaired says nothing about the first transmissions.
-  const bool is_first = phase_ != RecoveryPhase::Timeout;
+  // A timeout while the last one is being repaired says nothing about the first transmissions, and
+  // with SACK nor does one while anything is (RFC 5682 section 3.1).
+  const bool is_first =
+      uses_sack_ ? phase_ == RecoveryPhase::Open : phase_ != RecoveryPhase::Timeout;
   if (is_first && may_undo_) {
     forward_rto_.on_timeout();
   } else {

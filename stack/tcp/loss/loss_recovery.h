@@ -58,11 +58,15 @@ class LossRecovery {
     SeqNum nxt;
     const wire::SackBlocks* sack = nullptr;
     bool is_duplicate = false;             // RFC 5681 section 2
+    bool says_nothing = false;             // ... or would be, if anything were outstanding
     std::optional<Instant> echoed_before;  // what the timestamp echoes had left before this
     std::optional<Duration> srtt;
     std::uint32_t smss_octets = 0;
   };
   [[nodiscard]] AckFindings on_ack(const Ack& ack) noexcept;
+  void on_handshake(Duration rtt, Instant now) noexcept { rack_.on_handshake(rtt, now); }
+  // A round trip was measured, be it by the echo of a timestamp.
+  void on_rtt_sample() noexcept { tail_loss_.on_rtt_sample(); }
   // The controller has heard of the findings: PRR paces what is sent until the next ACK.
   void regulate(const AckFindings& findings, std::uint64_t ssthresh_octets,
                 std::uint32_t smss_octets) noexcept;
@@ -99,6 +103,12 @@ class LossRecovery {
   [[nodiscard]] bool must_retransmit() const noexcept {
     return uses_sack_ ? must_retransmit_ : dupack_.must_retransmit();
   }
+  // Whether sending SND.UNA again restarts the retransmission timer, so that it never runs out
+  // earlier than one RTO after that (RFC 6298 section 5). After the first partial ACK of a recovery
+  // without SACK it goes on instead (RFC 6582 section 4).
+  [[nodiscard]] bool restarts_timer() const noexcept {
+    return uses_sack_ || !dupack_.has_partial_ack();
+  }
   // New data come before retransmissions: F-RTO's step 2.
   [[nodiscard]] bool wants_new_data() const noexcept { return forward_rto_.wants_new_data(); }
   void no_new_data() noexcept { forward_rto_.stop(); }
@@ -113,6 +123,13 @@ class LossRecovery {
     return uses_sack_ ? board_.in_flight_octets() : dupack_.in_flight(una, nxt);
   }
 
+  // Octets that are to be sent again.
+  [[nodiscard]] std::uint32_t lost_octets() const noexcept {
+    if (uses_sack_) return board_.lost_octets();
+    const auto lost = dupack_.lost();
+    return lost ? lost->octets() : 0;
+  }
+
   // --- Looking inside --------------------------------------------------------------------------
   [[nodiscard]] RecoveryPhase phase() const noexcept { return phase_; }
   [[nodiscard]] const Scoreboard& board() const noexcept { return board_; }
@@ -123,7 +140,9 @@ class LossRecovery {
   // --- One ACK, step by step -------------------------------------------------------------------
   void update_scoreboard(const Ack& ack, AckFindings& findings) noexcept;
   void apply_sack_blocks(const Ack& ack, AckFindings& findings) noexcept;
-  void note_delivered(const SentRange& sent, const Ack& ack, AckFindings& findings) noexcept;
+  // `echoed_before`: of what the ACK's echo tells about this range, nothing if it tells none.
+  void note_delivered(const SentRange& sent, const Ack& ack, std::optional<Instant> echoed_before,
+                      AckFindings& findings) noexcept;
   [[nodiscard]] bool is_spurious(const Ack& ack, const AckFindings& findings) noexcept;
   void detect_by_rack(const Ack& ack, AckFindings& findings) noexcept;
   void detect_by_duplicates(const Ack& ack, AckFindings& findings) noexcept;

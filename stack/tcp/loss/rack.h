@@ -30,6 +30,9 @@ class Rack {
   // `sent` was delivered. `echoes_older` says that the peer's timestamp echo is older than its last
   // transmission, so that it was an earlier one that arrived (section 6.2, step 2).
   void on_delivered(const SentRange& sent, bool echoes_older, Instant now) noexcept;
+  // The SYN's round trip: the least there is before any data. Without it the ACK of a
+  // retransmission that is for the original would look like a round trip of no time at all.
+  void on_handshake(Duration rtt, Instant now) noexcept { min_rtt_.add(rtt, now); }
   // An ACK with a D-SACK: the window was too small for the reordering of this path (step 4).
   void on_duplicate_report(SeqNum una, SeqNum nxt) noexcept;
   // A recovery, fast or by timeout, has ended.
