@@ -362,7 +362,7 @@ TEST_F(Windows, R_8961_4_4_BACKOFF_EachFiringDoublesTheTimeoutUpToAMinute) {
 // One recovery of the client's, as the packets tell it.
 struct Recovery {
   Instant begin{};           // the first retransmission
-  std::uint64_t flight = 0;  // sent and not acknowledged then, in octets
+  std::uint64_t flight = 0;  // sent and not acknowledged before the ACKs of that instant, in octets
   std::vector<std::uint64_t>
       octets;  // that left in each round trip until all of it was acknowledged
 };
@@ -370,6 +370,8 @@ struct Recovery {
 Recovery recovery_in(const std::deque<TracedPacket>& trace, Duration one_way) {
   Recovery recovery;
   std::uint32_t una = 0;
+  std::uint32_t una_before = 0;  // the ACKs of this instant
+  Instant instant{};
   std::uint32_t end = 0;
   std::uint32_t recover = 0;
   std::deque<std::pair<Instant, std::uint32_t>> acks;  // on their way to the client
@@ -380,15 +382,18 @@ Recovery recovery_in(const std::deque<TracedPacket>& trace, Duration one_way) {
       acks.emplace_back(packet.at + one_way, segment->ack);
       continue;
     }
+    if (instant < packet.at) una_before = una;
+    instant = packet.at;
     for (; !acks.empty() && acks.front().first <= packet.at; acks.pop_front()) {
       una = acks.front().second;
+      if (acks.front().first < packet.at) una_before = una;
     }
     if (segment->payload.empty()) continue;
     const std::uint32_t segment_end = segment->seq + segment->length();
     const bool is_new = end == 0 || static_cast<std::int32_t>(segment_end - end) > 0;
     if (!is_new && recovery.octets.empty()) {
       recovery.begin = packet.at;
-      recovery.flight = end - una;
+      recovery.flight = end - una_before;
       recover = end;
     }
     if (is_new) end = segment_end;
