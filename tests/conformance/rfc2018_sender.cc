@@ -98,6 +98,7 @@ TEST_F(SackSender, R_2018_8_NODISCARD_SackedOctetsStayInTheSendQueue) {
 // --- Blocks that cannot be ---
 
 TEST_F(SackSender, R_2018_X_BOUNDS_HostileBlocksChangeNothing) {
+  ignore_timestamps_default();  // four blocks leave them no room
   open_and_send(10);
   advance(50ms);
   acknowledge(2);
@@ -127,9 +128,9 @@ TEST_F(SackSender, R_2018_X_BOUNDS_HostileBlocksChangeNothing) {
     if (c.counts) {
       EXPECT_EQ(dropped(DropReason::TcpBadSack), ++bad) << c.what;
     }
-    // Behind a good block as well, where no D-SACK can be meant.
   }
   EXPECT_EQ(sent_segments(), Indices{});
+  // Behind a good block as well.
   send(acknowledgment(2)
            .sack(at(8), at(9))
            .sack(at(5), at(4))
@@ -141,6 +142,7 @@ TEST_F(SackSender, R_2018_X_BOUNDS_HostileBlocksChangeNothing) {
 
 // Only whole segments can have arrived: blocks of single octets neither count nor cost memory.
 TEST_F(SackSender, R_2018_X_BOUNDS_BlocksOfSingleOctetsDoNotSplitSegments) {
+  ignore_timestamps_default();
   open_and_send(10);
   advance(50ms);
   const auto blocks = [&](std::uint32_t octet) {
@@ -148,7 +150,7 @@ TEST_F(SackSender, R_2018_X_BOUNDS_BlocksOfSingleOctetsDoNotSplitSegments) {
     for (std::uint32_t i = 0; i < 4; ++i) {
       ack.sack(our(octet + 2 * i), our(octet + 2 * i + 1));
     }
-    return ack.no_timestamps();
+    return ack;
   };
   for (std::uint32_t octet = 1; octet + 8 < 10 * kMss; octet += 97) send(blocks(octet));
   EXPECT_EQ(info().sacked_octets, 0U);
