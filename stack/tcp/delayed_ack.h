@@ -17,27 +17,35 @@ namespace runnel::tcp {
 // has merged them before anybody could acknowledge them one by one.
 //
 // At the beginning, and after an idle time of a retransmission timeout or more, the peer's window
-// is small and grows with each ACK, so that the first segments are acknowledged one by one.
+// is small and grows with each ACK, so that the first segments are acknowledged one by one. The
+// same holds after a loss, which text behind a gap is taken for.
+//
+// A lone full-sized segment after a pause of two round trips is likely to be a tail loss probe of a
+// peer that missed our last ACK (RFC 8985 section 7): it waits for nothing but the answer.
 class DelayedAck {
  public:
   explicit DelayedAck(std::uint8_t quick_acks) noexcept
       : quick_acks_(quick_acks), quick_left_(quick_acks) {}
 
   // `octets` of text in `segments` segments have arrived in order, and the peer counts as idle
-  // after `idle`. Returns whether to acknowledge at once.
+  // after `idle`, or may probe after `probe_pause`. Returns whether to acknowledge at once.
   [[nodiscard]] bool text_arrived(std::uint32_t octets, std::uint32_t segments, Duration idle,
-                                  Instant now) noexcept {
+                                  Instant now, Duration probe_pause = kForever) noexcept {
     const std::uint32_t each = (octets + segments - 1) / segments;
     full_segment_ = std::max(full_segment_,
                              static_cast<std::uint16_t>(std::min<std::uint32_t>(each, UINT16_MAX)));
     waiting_octets_ += octets;
-    if (last_text_ != Instant{} && now - last_text_ >= idle) quick_left_ = quick_acks_;
+    const Duration pause = last_text_ == Instant{} ? Duration{0} : now - last_text_;
     last_text_ = now;
-    const bool is_quick = quick_left_ > 0;
+    if (pause >= idle) quick_left_ = quick_acks_;
+    const bool may_be_probe = quick_acks_ > 0 && pause > probe_pause && octets == full_segment_;
+    const bool is_quick = quick_left_ > 0 || may_be_probe;
     quick_left_ =
         static_cast<std::uint8_t>(quick_left_ - std::min<std::uint32_t>(quick_left_, segments));
     return is_quick || waiting_octets_ >= 2U * full_segment_;
   }
+  // Text has arrived behind a gap.
+  void gap_seen() noexcept { quick_left_ = quick_acks_; }
   // A segment with ACK leaves.
   void acknowledged() noexcept { waiting_octets_ = 0; }
 

@@ -29,6 +29,7 @@ void Connection::process_text(Segment& seg, Instant now) {
   const bool is_behind_gap = rcv_.nxt < seg.seq;
   if (is_behind_gap && (!seg.text.empty() || seg.flags.fin)) {
     acknowledge_now();  // tell the peer where the gap is (RFC 5681 section 4.2)
+    delayed_ack_.gap_seen();
   }
   if (seg.text.empty()) return;
 

@@ -8,8 +8,9 @@
 namespace runnel::tcp {
 
 void Connection::acknowledge_text(const Segment& seg, Instant now) {
+  const auto round_trip = receive_buffer_.rtt().get();
   if (delayed_ack_.text_arrived(static_cast<std::uint32_t>(seg.text.size()), seg.segment_count,
-                                rtt_.timeout(), now)) {
+                                rtt_.timeout(), now, round_trip ? 2 * *round_trip : kForever)) {
     acknowledge_now();
   } else if (!timers_.is_set(TimerKind::DelayedAck)) {
     timers_.set(TimerKind::DelayedAck, now + config_->delayed_ack);

@@ -195,7 +195,7 @@ SCRIPTS = {
         app(20, "write", 14_480),
         *[peer(2, "A", blocks=[(1449, 1449 + 1448 * i)]) for i in range(1, 5)], wait(1000)),
     "out: reneging": passive(
-        app(20, "write", 5792), peer(20, "A", blocks=[(1449, 5793)]), peer(100, "A"), wait(900)),
+        app(20, "write", 5792), peer(20, "A", blocks=[(1449, 5793)]), peer(60, "A"), wait(900)),
     "out: lost tail": passive(
         app(20, "write", 6000), peer(20, "A", ack=4345), wait(1000)),
     "out: rto without any ack of ten segments": passive(

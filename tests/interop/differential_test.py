@@ -20,7 +20,7 @@ PROGRAM = os.environ.get("RUNNEL_SCRIPTED_HOST",
 OBSERVED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "observed")
 EXPECTED = os.path.join(OBSERVED, "expected.json")
 # The kernel keeps real time, so on a busy machine one of its timers may come late once.
-ATTEMPTS = 4
+ATTEMPTS = 8
 ADDRESSES = {name: f"198.18.0.{number}" for number, name in enumerate(SCRIPTS, 1)}
 
 

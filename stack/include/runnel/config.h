@@ -64,8 +64,8 @@ struct TcpConfig {
 
   // RFC 9293 section 3.8.6.3 (at most 500 ms), as Linux's default.
   Duration delayed_ack = std::chrono::milliseconds(40);
-  // At the start, and after an idle time, so many segments are acknowledged at once, which lets the
-  // peer's slow start go on.
+  // At the start, after an idle time and after a gap, so many segments are acknowledged at once,
+  // which lets the peer's window grow.
   std::uint8_t quick_acks = 16;
   // RFC 9293 section 3.8.6.2.1, the sender's override timeout (0.1 to 1 s).
   Duration sws_override = std::chrono::milliseconds(200);
