@@ -143,7 +143,9 @@ void LossRecovery::apply_sack_blocks(const Ack& ack, AckFindings& findings) noex
     if (right <= left) return;
     board_.sack({left, right}, [&](const SentRange& sent) {
       findings.newly_sacked_octets += sent.octets();
-      // An ACK for something out of order echoes what came before the gap (RFC 7323 section 4.3).
+      // DEVIATES: 8985-6.2-2-UPDATE. The echo of a SACK is not looked at: an ACK for something out
+      // of order echoes what came before the gap (RFC 7323 section 4.3), so that no retransmission
+      // that was SACKed would ever count. Linux does not look either.
       note_delivered(sent, ack, std::nullopt, findings);
     });
   };
