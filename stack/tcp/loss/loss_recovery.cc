@@ -108,6 +108,7 @@ AckFindings LossRecovery::on_ack(const Ack& ack) noexcept {
   if (is_spurious(ack, findings)) {
     findings.is_spurious = !forgiven_probe_;  // there is no response to take back
     forgiven_probe_.reset();
+    if (phase_ != RecoveryPhase::Timeout) rack_.on_spurious_recovery();
     take_back(max(ack.una, ack.ack));
   }
   if (uses_sack_) {

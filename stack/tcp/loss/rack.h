@@ -35,6 +35,9 @@ class Rack {
   void on_handshake(Duration rtt, Instant now) noexcept { min_rtt_.add(rtt, now); }
   // An ACK with a D-SACK: the window was too small for the reordering of this path (step 4).
   void on_duplicate_report(SeqNum una, SeqNum nxt) noexcept;
+  // A recovery has turned out to repair what was merely late. Step 3 does not see such reordering,
+  // for what it overtook had been sent again by then.
+  void on_spurious_recovery() noexcept { reordering_seen_ = true; }
   // A recovery, fast or by timeout, has ended.
   void on_recovered() noexcept;
   void on_retransmit(const SeqRange& range, Instant now) noexcept;

@@ -77,6 +77,21 @@ TEST_F(LossRecoveryTest, ARecoveryEndsWhenWhatWasOutThenIsAcknowledged) {
   EXPECT_EQ(recovery.phase(), RecoveryPhase::Open);
 }
 
+// The segment that was late had been sent again when it came, and so was not seen to be overtaken.
+TEST_F(LossRecoveryTest, ASpuriousRecoveryTellsRackOfReordering) {
+  transmit(10);
+  now += kRoundTrip;
+  EXPECT_TRUE(acknowledge(0, {{1, 4}}).loss_began);
+  EXPECT_EQ(send_lost(), kSegment);
+  EXPECT_FALSE(recovery.rack().has_seen_reordering());
+  now += 1ms;
+  EXPECT_FALSE(acknowledge(4).is_spurious);
+  EXPECT_FALSE(recovery.rack().has_seen_reordering());
+  now += kRoundTrip;
+  EXPECT_TRUE(acknowledge(4, {{0, 1}}).is_spurious) << "the retransmission was a duplicate";
+  EXPECT_TRUE(recovery.rack().has_seen_reordering());
+}
+
 TEST_F(LossRecoveryTest, FlightSizeLeavesOutWhatLimitedTransmitHasSent) {
   transmit(10);
   now += 10ms;
