@@ -166,7 +166,8 @@ TEST_F(DiffServ, R_9293_MAY_9_WhatAPeerUsesIsNotPassedUpAndNotTakenOver) {
   bring_to(TcpState::Established);
   auto octets = ack_segment(0, 0).payload("x").build();
   octets[1] = 0xb8;  // the sum of the header is to be right for it
-  const auto sum = static_cast<std::uint32_t>((octets[10] << 8U | octets[11]) ^ 0xffffU) + 0xb8U;
+  const std::uint32_t field = (std::uint32_t{octets[10]} << 8U) | octets[11];
+  const std::uint32_t sum = (field ^ 0xffffU) + 0xb8U;
   const auto folded = static_cast<std::uint16_t>(~((sum & 0xffffU) + (sum >> 16U)));
   octets[10] = static_cast<std::uint8_t>(folded >> 8U);
   octets[11] = static_cast<std::uint8_t>(folded & 0xffU);
