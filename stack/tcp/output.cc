@@ -45,7 +45,9 @@ bool Connection::poll_transmit(TxFrame& frame, Instant now) {
 
 // What is lost comes before what is new, except while F-RTO waits to see whether anything is.
 bool Connection::transmit_data(TxFrame& frame, Instant now) {
-  if (too_big_pause_.is_waiting()) return false;
+  // Only the tail loss probe does not wait for the end of the pause: its timer has taken the place
+  // of the retransmission timer, and nothing else would wake this connection.
+  if (too_big_pause_.is_waiting()) return transmit_tail_loss_probe(frame, now);
   if (recovery_.wants_new_data()) {
     if (transmit_new(frame, now)) return true;
     if (recovery_.has_sent_new_data(snd_.nxt)) return false;
@@ -110,7 +112,10 @@ void Connection::send_again(TxFrame& frame, const SeqRange& range, Instant now) 
 bool Connection::transmit_tail_loss_probe(TxFrame& frame, Instant now) {
   if (!probe_tail_now_) return false;
   probe_tail_now_ = false;
-  if (!recovery_.wants_tail_loss_probe()) return false;  // an answer has come meanwhile
+  if (!recovery_.wants_tail_loss_probe()) {  // an answer has come meanwhile, or a Too Big
+    arm_recovery_timer();
+    return false;
+  }
   ++tail_loss_probes_;
   ++environment_.counters.tcp_tail_loss_probes;
 
