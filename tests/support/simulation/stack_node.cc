@@ -201,11 +201,13 @@ void StackNode::check_transmitted(const TxFrame& frame) {
   socket.tail_loss_probes = info->tail_loss_probes;
   const std::uint64_t slack = 2 * std::uint64_t{info->send_mss_octets};
   if (info->recovery_phase == RecoveryPhase::Open) {
-    socket.window_before_recovery = info->congestion_window_octets;
+    socket.flight_before_recovery = info->in_flight_octets;
   }
   std::uint64_t limit = info->congestion_window_octets + slack;
   if (info->recovery_phase == RecoveryPhase::Recovery) {
-    limit = std::max(limit, socket.window_before_recovery + slack);
+    // What was in flight when the recovery began, and not the window of that time, which may be the
+    // smaller (RFC 7661 section 4.4.1 cuts it at the end of a recovery) or the larger.
+    limit = std::max(limit, socket.flight_before_recovery + slack);
   }
   if (is_new && !is_probe && info->in_flight_octets > limit) {
     throw SimulationFailure("sent new data with " + std::to_string(info->in_flight_octets) +

@@ -66,7 +66,7 @@ class StackNode final : public SimNode {
     ConnectionId id;
     std::uint64_t octets_sent = 0;
     std::uint32_t tail_loss_probes = 0;
-    std::uint64_t window_before_recovery = 0;
+    std::uint64_t flight_before_recovery = 0;  // in octets
 
    private:
     Stack& stack_;
