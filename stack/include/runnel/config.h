@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runnel/ecn.h"
 #include "runnel/time.h"
 
 namespace runnel {
@@ -153,6 +154,13 @@ struct TcpConfig {
   // before the handshake is over, and may answer. It may also see them twice, when the network
   // duplicates the SYN: off unless requests may be repeated without harm (section 6.1).
   bool fast_open = false;
+
+  // Explicit congestion notification. DCTCP, which cannot do without, asks where this says
+  // WhenAsked.
+  EcnMode ecn = EcnMode::WhenAsked;
+  // So many SYNs ask for it; further ones do not, in case something on the way drops them for that
+  // (RFC 3168 section 6.1.1.1, RFC 9768 section 3.1.4.1). SYN-ACKs give up in the same way.
+  std::uint8_t ecn_syn_attempts = 2;
 
   // IPv4 header fields of every segment (RFC 9293 section 3.9). Applications should keep one
   // DiffServ value for the life of a connection.

@@ -55,6 +55,12 @@ struct Counters {
   std::uint64_t tcp_mtu_probes = 0;
   std::uint64_t tcp_mtu_probes_lost = 0;
   std::uint64_t tcp_mtu_black_holes = 0;
+  std::uint64_t tcp_ecn_ce_received = 0;  // segments that came marked
+  std::uint64_t tcp_ecn_ce_reported = 0;  // ... and of ours, by the peers' counts
+  std::uint64_t tcp_ecn_responses = 0;    // reductions of a window for that
+  // Gave up for the sake of the path: SYNs and SYN-ACKs that did not ask any more, ECT that was
+  // stopped because something rewrites it or its feedback.
+  std::uint64_t tcp_ecn_fallbacks = 0;
   std::uint64_t tcp_persist_aborts = 0;  // shed under memory pressure (RFC 6429)
 
   std::array<std::uint64_t, kDropReasonCount> drops{};

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runnel/ecn.h"
 #include "runnel/endpoint.h"
 #include "runnel/tcp_state.h"
 #include "runnel/time.h"
@@ -66,6 +67,12 @@ struct TcpInfo {
   Duration reordering_window{0};  // RACK.reo_wnd as last computed
   std::uint64_t lost_octets = 0;  // declared lost and not yet sent again
   std::uint64_t sacked_octets = 0;
+
+  EcnFeedback ecn = EcnFeedback::None;  // agreed upon in the handshake
+  bool sends_ecn_capable = false;       // data leave as ECT
+  std::uint64_t ce_marks_received = 0;  // segments of the peer's that came as CE
+  std::uint64_t ce_marks_reported = 0;  // of ours, as the peer counts (AccECN), or ACKs with ECE
+  std::uint32_t ecn_responses = 0;      // reductions for what the peer has reported
 
   std::size_t send_queue_octets = 0;     // written and not acknowledged
   std::size_t receive_queue_octets = 0;  // received in order and not read

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "runnel/bytes.h"
+#include "runnel/ecn.h"
 
 namespace runnel {
 
@@ -32,6 +33,7 @@ enum class ChecksumStatus : std::uint8_t {
 struct PacketMeta {
   ChecksumStatus checksum = ChecksumStatus::Unchecked;
   std::uint16_t gso_size_octets = 0;
+  Ecn ecn = Ecn::NotEct;  // outgoing: what the IP header says, for whoever writes it
   // Outgoing packets with a Partial checksum only, counted from the packet's first octet:
   std::uint16_t checksum_start = 0;   // where the sum begins: the transport header
   std::uint16_t checksum_offset = 0;  // from there to the checksum field
