@@ -204,6 +204,13 @@ Result<void> Engine::set_linger(ConnectionId id, std::optional<Duration> linger)
   });
 }
 
+Result<void> Engine::set_congestion_control(ConnectionId id, CongestionAlgorithm algorithm) {
+  return on_connection(id, [&](tcp::Connection& c) -> Result<void> {
+    c.set_congestion_control(algorithm, now_);
+    return {};
+  });
+}
+
 Result<void> Engine::set_dscp(ConnectionId id, std::uint8_t dscp) {
   return on_connection(id, [&](tcp::Connection& c) -> Result<void> {
     if (dscp > tcp::IpFields::kLargestDscp) return Errc::invalid_argument;

@@ -81,6 +81,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   Result<void> set_keepalive(ConnectionId id, bool enabled);
   Result<void> set_user_timeout(ConnectionId id, Duration timeout);
   Result<void> set_linger(ConnectionId id, std::optional<Duration> linger);
+  Result<void> set_congestion_control(ConnectionId id, CongestionAlgorithm algorithm);
   Result<void> set_dscp(ConnectionId id, std::uint8_t dscp);
   // The connection that an application may name; null for a stale handle.
   [[nodiscard]] const tcp::Connection* find(ConnectionId id) const noexcept;

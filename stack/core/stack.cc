@@ -104,6 +104,10 @@ Result<void> Stack::set_user_timeout(ConnectionId connection, Duration timeout) 
 Result<void> Stack::set_linger(ConnectionId connection, std::optional<Duration> linger) {
   return engine_->set_linger(connection, linger);
 }
+Result<void> Stack::set_congestion_control(ConnectionId connection, CongestionAlgorithm algorithm) {
+  return engine_->set_congestion_control(connection, algorithm);
+}
+
 Result<void> Stack::set_dscp(ConnectionId connection, std::uint8_t dscp) {
   return engine_->set_dscp(connection, dscp);
 }

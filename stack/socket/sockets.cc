@@ -181,6 +181,11 @@ Result<void> TcpSocket::set_linger(std::optional<Duration> linger) {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
   return dispatcher_->stack().set_linger(id_, linger);
 }
+Result<void> TcpSocket::set_congestion_control(CongestionAlgorithm algorithm) {
+  if (dispatcher_ == nullptr) return Errc::invalid_handle;
+  return dispatcher_->stack().set_congestion_control(id_, algorithm);
+}
+
 Result<void> TcpSocket::set_dscp(std::uint8_t dscp) {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
   return dispatcher_->stack().set_dscp(id_, dscp);

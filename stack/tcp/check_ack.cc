@@ -69,6 +69,7 @@ bool Connection::says_nothing_new(const Segment& seg) const noexcept {
 // Loss detection sees every acceptable ACK, also one that moves nothing: it may carry SACK blocks.
 void Connection::process_acknowledgment(const Segment& seg, bool says_nothing, Instant now) {
   const RecoveryPhase phase_before = recovery_.phase();
+  note_app_limited();
   LossRecovery::Ack ack;
   ack.now = now;
   ack.una = snd_.una;

@@ -1,13 +1,37 @@
 // What the congestion controller is told of: the handshake, what acknowledgments show, losses, and
 // silence. RFC 5681, RFC 6928, RFC 7661.
+#include <algorithm>
+
 #include "stack/tcp/connection.h"
 
 namespace runnel::tcp {
 
-void Connection::begin_congestion_control(unsigned lost_syns) {
+void Connection::begin_congestion_control(unsigned lost_syns, Instant now) {
   start_window_.begin(snd_.iss + 1, smss_, lost_syns);
-  congestion_ = AnyCongestionControl(smss_, start_window_.initial_octets(smss_));
+  congestion_.choose(config_->congestion_control, *config_, congestion_parameters(now));
   begin_with_shared_ssthresh();
+  update_pacing_rate();
+}
+
+CongestionParameters Connection::congestion_parameters(Instant now) const noexcept {
+  CongestionParameters parameters;
+  parameters.smss_octets = smss_;
+  parameters.initial_window_octets = start_window_.initial_octets(smss_);
+  parameters.seed = std::uint64_t{snd_.iss.value()} << 32U | rcv_.irs.value();
+  if (rtt_.has_sample()) parameters.smoothed_rtt = rtt_.smoothed();
+  parameters.now = now;
+  return parameters;
+}
+
+// Another controller goes on with the window that the old one had reached, and does not begin to
+// double it.
+void Connection::set_congestion_control(CongestionAlgorithm algorithm, Instant now) noexcept {
+  if (algorithm == congestion_.algorithm()) return;
+  const std::uint64_t cwnd = congestion_->cwnd_octets();
+  const std::uint64_t ssthresh = congestion_->ssthresh_octets();
+  congestion_.choose(algorithm, *config_, congestion_parameters(now));
+  if (is_syn_acked_) congestion_->set_window(cwnd, std::min(ssthresh, cwnd));
+  update_pacing_rate();
 }
 
 // --- Acknowledgments -----------------------------------------------------------------------------
@@ -19,24 +43,45 @@ void Connection::respond_to(const AckFindings& findings, RecoveryPhase phase_bef
     congestion_->on_spurious_recovery(now);
     validation_.on_spurious_recovery();
   }
-  if (findings.loss_began || findings.has_probe_repaired) respond_to_loss(findings, now);
-  if (findings.newly_acked_octets > 0) {
-    AckEvent event;
-    event.now = now;
-    event.newly_acked_octets = findings.newly_acked_octets;
-    event.in_flight_before_octets = findings.in_flight_before_octets;
-    event.after_timeout = phase_before == RecoveryPhase::Timeout;
-    event.counts_once = !config_->slow_start_counts_all_octets;
-    event.in_recovery =
-        phase_before == RecoveryPhase::Recovery || recovery_.phase() == RecoveryPhase::Recovery;
-    event.app_limited = !is_cwnd_limited_;
-    event.rtt_sample = findings.rtt_sample;
+  respond_to_losses(findings, now);
+  if (findings.rate) last_rate_ = findings.rate;
+  if (findings.delivered_octets > 0) {
+    const AckEvent event = ack_event(findings, phase_before, now);
     congestion_->on_ack(event);
-    start_window_.on_acknowledged(snd_.una);
-    if (validation_.is_enabled() && rtt_.has_sample()) validation_.on_ack(event, rtt_.smoothed());
+    if (findings.newly_acked_octets > 0) {
+      start_window_.on_acknowledged(snd_.una);
+      if (validation_.is_enabled() && rtt_.has_sample()) validation_.on_ack(event, rtt_.smoothed());
+    }
   }
   if (validation_.is_enabled()) validate_congestion_window(now);
   recovery_.regulate(findings, congestion_->ssthresh_octets(), smss_);
+  update_pacing_rate();
+}
+
+AckEvent Connection::ack_event(const AckFindings& findings, RecoveryPhase phase_before,
+                               Instant now) const noexcept {
+  AckEvent event;
+  event.now = now;
+  event.newly_acked_octets = findings.newly_acked_octets;
+  event.newly_delivered_octets = static_cast<std::uint64_t>(findings.delivered_octets);
+  event.newly_lost_octets = findings.newly_lost_octets;
+  event.in_flight_before_octets = findings.in_flight_before_octets;
+  event.in_flight_octets = in_flight();
+  event.delivered_octets = recovery_.delivery_rate().delivered_octets();
+  event.lost_octets = recovery_.delivery_rate().lost_octets();
+  event.una = snd_.una;
+  event.nxt = snd_.nxt;
+  event.rtt_sample = findings.rtt_sample;
+  if (rtt_.has_sample()) event.smoothed_rtt = rtt_.smoothed();
+  event.rate = findings.rate;
+  event.in_recovery =
+      phase_before == RecoveryPhase::Recovery || recovery_.phase() == RecoveryPhase::Recovery;
+  event.after_timeout = phase_before == RecoveryPhase::Timeout;
+  event.has_recovered = findings.has_recovered;
+  event.counts_once = !config_->slow_start_counts_all_octets;
+  event.app_limited = !is_cwnd_limited_;
+  event.is_paced = pacer_.is_pacing();
+  return event;
 }
 
 // Whether the window that the controller has is what the path was lately seen to carry.
@@ -52,7 +97,34 @@ void Connection::validate_congestion_window(Instant now) {
 
 // --- Losses --------------------------------------------------------------------------------------
 
-void Connection::respond_to_loss(const AckFindings& findings, Instant now) {
+// Every range that was lost is told, the first one of a round trip as such.
+void Connection::respond_to_losses(const AckFindings& findings, Instant now) {
+  LossEvent event;
+  event.now = now;
+  event.calls_for_response = findings.loss_began || findings.has_probe_repaired;
+  event.total_lost_octets = recovery_.delivery_rate().lost_octets();
+  if (event.calls_for_response) {
+    event.in_flight_before_octets = begin_loss_response(findings, now);
+    if (recovery_.newly_lost().empty()) {  // without SACK, or a tail loss probe has repaired it
+      event.lost_octets = findings.newly_lost_octets;
+      if (!recovery_.board().empty()) event.sent = recovery_.board()[0].delivery;
+      congestion_->on_loss(event);
+      return;
+    }
+  }
+  event.total_lost_octets -= findings.newly_lost_octets;
+  for (std::size_t i = 0; i < recovery_.newly_lost().count(); ++i) {
+    const SentRange& lost = recovery_.newly_lost()[i];
+    event.lost_octets = lost.octets();
+    event.total_lost_octets += lost.octets();
+    event.sent = lost.delivery;
+    congestion_->on_loss(event);
+    event.calls_for_response = false;
+  }
+}
+
+// Counts a loss to which the controller has to respond; returns the FlightSize for it.
+std::uint64_t Connection::begin_loss_response(const AckFindings& findings, Instant now) {
   if (findings.is_lost_retransmission) ++environment_.counters.tcp_lost_retransmissions;
   if (findings.loss_began) {
     ++fast_retransmits_;
@@ -61,18 +133,20 @@ void Connection::respond_to_loss(const AckFindings& findings, Instant now) {
   // A tail loss probe has repaired what is acknowledged by now.
   const auto lost = recovery_.lost();
   note_start_window_loss(lost ? lost->begin : snd_.una - 1);
-  const std::uint64_t flight =
-      validation_.is_enabled()
-          ? validation_.on_loss(findings.flight_octets, congestion_->cwnd_octets(), now)
-          : findings.flight_octets;
-  congestion_->on_loss({now, findings.newly_lost_octets, flight});
+  if (!validation_.is_enabled()) return findings.flight_octets;
+  return validation_.on_loss(findings.flight_octets, congestion_->cwnd_octets(), now);
 }
 
 void Connection::respond_to_timeout(Instant now) {
   note_start_window_loss(snd_.una);
   validation_.on_timeout();
   const std::uint32_t flight = distance(snd_.una, snd_.nxt);
-  congestion_->on_retransmission_timeout({now, flight, flight});
+  LossEvent event;
+  event.now = now;
+  event.lost_octets = event.in_flight_before_octets = flight;
+  event.total_lost_octets = recovery_.delivery_rate().lost_octets();
+  congestion_->on_retransmission_timeout(event);
+  update_pacing_rate();
 }
 
 void Connection::note_start_window_loss(SeqNum seq) noexcept {
@@ -84,7 +158,7 @@ void Connection::note_start_window_loss(SeqNum seq) noexcept {
 // Nothing is in flight, and something is about to be sent. After an idle RTO nothing is known about
 // the path's present state (RFC 5681 section 4.1), unless the window is validated by other means.
 void Connection::restart_congestion_window(Instant now) {
-  if (last_sent_ == Instant{}) return;
+  if (last_sent_ == Instant{} || congestion_->governs_recovery()) return;
   if (validation_.is_enabled()) {
     validate_congestion_window(now);
   } else if (now - last_sent_ > rtt_.timeout()) {

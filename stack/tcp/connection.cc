@@ -29,7 +29,7 @@ Connection::Connection(Environment& environment, ConnectionId id, const FourTupl
       rtt_(*config_),
       recovery_(SeqNum{}),
       start_window_(*config_),
-      congestion_(smss_, start_window_.initial_octets(smss_)),
+      congestion_(config_->congestion_control, *config_, congestion_parameters(Instant{})),
       validation_(config_->idle_restart == IdleRestart::Rfc7661),
       challenge_acks_(environment.challenge_acks_per_second),
       send_buffer_(*config_, environment.pool.budget()),
@@ -121,6 +121,12 @@ TcpInfo Connection::info() const noexcept {
   info.congestion_window_octets = congestion_->cwnd_octets();
   info.slow_start_threshold_octets = congestion_->ssthresh_octets();
   info.in_flight_octets = in_flight();
+  info.congestion_control = congestion_.algorithm();
+  info.pacing_rate_octets = pacer_.rate();
+  if (last_rate_) {
+    info.delivery_rate_octets = last_rate_->octets_per_second;
+    info.is_delivery_app_limited = last_rate_->is_app_limited;
+  }
   info.smoothed_rtt = rtt_.smoothed();
   info.rtt_variation = rtt_.variation();
   info.retransmission_timeout = rtt_.timeout();

@@ -29,6 +29,7 @@
 #include "stack/tcp/keepalive.h"
 #include "stack/tcp/loss/loss_recovery.h"
 #include "stack/tcp/mtu_search.h"
+#include "stack/tcp/pacer.h"
 #include "stack/tcp/path_estimate.h"
 #include "stack/tcp/path_mtu.h"
 #include "stack/tcp/receive_buffer.h"
@@ -55,6 +56,7 @@ enum class TimerKind : std::uint8_t {
   TailLossProbe,   // RFC 8985 section 7
   Reordering,      // RFC 8985 section 6.2
   Persist,         // zero-window probes, and the override of silly-window avoidance
+  Pacing,          // the next quantum may leave: see pacer.h
   DelayedAck,
   Keepalive,
   UserTimeout,
@@ -122,6 +124,7 @@ class Connection {
   void close(Instant now);
   void abort(Instant now);
   void set_nagle(bool enabled) noexcept { nagle_ = enabled; }
+  void set_congestion_control(CongestionAlgorithm algorithm, Instant now) noexcept;
   void set_keepalive(bool enabled, Instant now) noexcept;
   void set_user_timeout(Duration timeout, Instant now) noexcept;
   void set_inactivity_timeout(Duration inactivity, Instant now) noexcept;
@@ -250,15 +253,24 @@ class Connection {
 
   // --- congestion_response.cc: what the congestion controller hears ----------------------------
   // SMSS is known, and how often our SYN was lost.
-  void begin_congestion_control(unsigned lost_syns);
+  void begin_congestion_control(unsigned lost_syns, Instant now);
+  [[nodiscard]] CongestionParameters congestion_parameters(Instant now) const noexcept;
   // Tells the controller, PRR and the counters what was found.
   void respond_to(const AckFindings& findings, RecoveryPhase phase_before, Instant now);
-  void respond_to_loss(const AckFindings& findings, Instant now);
+  void respond_to_losses(const AckFindings& findings, Instant now);
+  [[nodiscard]] AckEvent ack_event(const AckFindings& findings, RecoveryPhase phase_before,
+                                   Instant now) const noexcept;
+  [[nodiscard]] std::uint64_t begin_loss_response(const AckFindings& findings, Instant now);
   void respond_to_timeout(Instant now);
   void note_start_window_loss(SeqNum seq) noexcept;
   // After an idle time.
   void restart_congestion_window(Instant now);
   void validate_congestion_window(Instant now);
+
+  // --- pacing.cc -------------------------------------------------------------------------------
+  void update_pacing_rate() noexcept;
+  [[nodiscard]] bool is_held_by_pacer(Instant now) noexcept;
+  void note_app_limited() noexcept;
 
   // --- recovery_timer.cc: the one timer that watches over what is in flight --------------------
   // The retransmission timer begins anew (RFC 6298 section 5), unless a probe or a look at what is
@@ -333,6 +345,8 @@ class Connection {
     bool fin = false;
   };
   [[nodiscard]] Permission new_data_permission();
+  void tell_controller_of(std::uint64_t octets, std::uint64_t in_flight_before, bool again,
+                          Instant now);
   [[nodiscard]] bool send_new(TxFrame& frame, const Permission& permission, Instant now);
   void send_again(TxFrame& frame, const SeqRange& range, Instant now);
   [[nodiscard]] std::uint32_t usable_window() const noexcept;
@@ -474,6 +488,8 @@ class Connection {
   StartWindow start_window_;
   AnyCongestionControl congestion_;
   WindowValidation validation_;
+  Pacer pacer_;
+  std::optional<RateSample> last_rate_;
   timer::TimerTable<TimerKind> timers_;
   base::RateLimiter challenge_acks_;
 

@@ -79,7 +79,7 @@ void Connection::learn_from_syn(const Segment& seg, Instant now) {
   }
   peer_mss_ = seg.options.maximum_segment_size.value_or(kDefaultMssOctets);
   start_path_mtu_discovery(now);
-  begin_congestion_control(retransmissions_);
+  begin_congestion_control(retransmissions_, now);
 }
 
 void Connection::enter_established(Instant now) {

@@ -80,6 +80,7 @@ bool Connection::transmit_lost(TxFrame& frame, Instant now) {
       return false;
     }
     if (room < octets) octets = room - room % text_limit();
+    if (is_held_by_pacer(now)) return false;
   }
   send_again(frame, {lost->begin, lost->begin + octets}, now);
   too_big_pause_.on_sent();
@@ -91,6 +92,7 @@ void Connection::send_again(TxFrame& frame, const SeqRange& range, Instant now) 
   const std::uint32_t text = range.octets() - (fin ? 1U : 0U);
   wire::TcpFlags flags{.fin = fin, .ack = true};
   flags.psh = text > 0 && range.begin + text == data_end();
+  const std::uint32_t in_flight_before = in_flight();
   const SeqNum end = range.begin + emit(frame, range.begin, flags, text, {}, now);
   const std::uint64_t segments =
       std::max<std::uint64_t>(1, (text + text_limit() - 1U) / text_limit());
@@ -99,7 +101,7 @@ void Connection::send_again(TxFrame& frame, const SeqRange& range, Instant now) 
   octets_retransmitted_ += text;
   segments_retransmitted_ += segments;
   environment_.counters.tcp_retrans_segs += segments;
-  congestion_->on_transmit(now, text, in_flight());
+  tell_controller_of(text, in_flight_before, true, now);
   validation_.on_retransmit({range.begin, end});
   const bool is_first_segment = range.begin == snd_.una;
   if (!is_recovery_timer_set() || (recovery_.restarts_timer() && is_first_segment)) {
@@ -148,6 +150,7 @@ bool Connection::transmit_new(TxFrame& frame, Instant now) {
   if (recovery_.lost() && !recovery_.wants_new_data()) return false;
   if (snd_.una == snd_.nxt) restart_congestion_window(now);
   forget_old_path_mtu(now);
+  if (is_held_by_pacer(now)) return false;
   const MtuProbe mtu_probe = transmit_mtu_probe(frame, now);
   if (mtu_probe != MtuProbe::NotNow) return mtu_probe == MtuProbe::Sent;
   const Permission permission = new_data_permission();
@@ -162,6 +165,7 @@ bool Connection::send_new(TxFrame& frame, const Permission& permission, Instant 
   const SeqNum seq = snd_.nxt;
   wire::TcpFlags flags{.fin = permission.fin, .ack = true};
   flags.psh = permission.octets > 0 && seq + permission.octets == data_end();
+  const std::uint32_t in_flight_before = in_flight();
   const SeqNum end = seq + emit(frame, seq, flags, permission.octets, {}, now);
   if (!recovery_.on_transmit({seq, end}, segment_octets_of(frame), now)) {
     drop(DropReason::NoMemory);  // what cannot be remembered cannot be repaired: later
@@ -174,7 +178,7 @@ bool Connection::send_new(TxFrame& frame, const Permission& permission, Instant 
   window_probe_.octet_counts();
   last_sent_ = now;
   payload_moved(now);
-  congestion_->on_transmit(now, permission.octets, in_flight());
+  tell_controller_of(permission.octets, in_flight_before, false, now);
   probe_base_ = now;
   if (is_recovery_timer_set()) {
     arm_recovery_timer();
@@ -182,6 +186,18 @@ bool Connection::send_new(TxFrame& frame, const Permission& permission, Instant 
     restart_recovery_timer(now);  // RFC 6298 (5.1)
   }
   return true;
+}
+
+void Connection::tell_controller_of(std::uint64_t octets, std::uint64_t in_flight_before,
+                                    bool again, Instant now) {
+  TransmitEvent event;
+  event.now = now;
+  event.octets = octets;
+  event.in_flight_before_octets = in_flight_before;
+  event.is_retransmission = again;
+  event.is_app_limited = recovery_.delivery_rate().is_app_limited();
+  congestion_->on_transmit(event);
+  pacer_.on_transmit(octets, now);
 }
 
 // The octets of one segment of what `frame` carries.
@@ -200,7 +216,8 @@ std::uint32_t Connection::usable_window() const noexcept {
 // leave when none is in flight, or nothing would ever again (the loss window of RFC 5681 section
 // 3.1).
 std::uint32_t Connection::cwnd_room() const noexcept {
-  std::uint64_t cwnd = recovery_.window_octets(congestion_->cwnd_octets());
+  std::uint64_t cwnd = congestion_->cwnd_octets();
+  if (!congestion_->governs_recovery()) cwnd = recovery_.window_octets(cwnd);
   const std::uint64_t flight = in_flight();
   if (flight == 0) cwnd = std::max<std::uint64_t>(cwnd, smss_);
   return static_cast<std::uint32_t>(
@@ -214,7 +231,8 @@ std::uint32_t Connection::maximum_text_octets() const noexcept {
   // The pointer is right for one segment only: a link that cuts super-packets would repeat it.
   if (urgent_sender_.is_urgent(snd_.una)) return one;
   if (!link.segmentation_offload) return one;
-  const std::size_t most = link.gso_maximum_octets - kIpv4HeaderOctets - wire::kTcpMaxHeaderOctets;
+  const std::size_t fits = link.gso_maximum_octets - kIpv4HeaderOctets - wire::kTcpMaxHeaderOctets;
+  const std::size_t most = std::min<std::size_t>(fits, pacer_.quantum_octets(smss_));
   return static_cast<std::uint32_t>(std::max<std::size_t>(one, most - most % one));
 }
 

@@ -11,6 +11,8 @@ void Connection::timeouts(Instant now) {
     timers_.cancel(kind);
     return true;
   };
+  note_app_limited();
+  (void)take(TimerKind::Pacing);  // poll_transmit() goes on
   if (take(TimerKind::UserTimeout)) user_timeout(now);
   if (take(TimerKind::Reordering)) reordering_timeout(now);
   if (take(TimerKind::TailLossProbe)) probe_tail_now_ = true;

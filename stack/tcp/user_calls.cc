@@ -40,7 +40,7 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
   timestamps_ = open.timestamps;
   peer_mss_ = open.peer_mss_octets;
   start_path_mtu_discovery(now);
-  begin_congestion_control(open.syn_ack_retransmissions);
+  begin_congestion_control(open.syn_ack_retransmissions, now);
   recovery_ = LossRecovery(open.iss);
   recovery_.allow_undo(config_->undo_spurious_recovery);
   if (open.syn_ack_sent_at) {
@@ -63,6 +63,7 @@ Result<std::size_t> Connection::write(Bytes data, Instant now) {
   const std::size_t memory = environment_.pool.budget().send_room_octets();
   const std::size_t wanted = std::min({data.size(), room, memory});
   const bool was_idle = send_queue_.empty();
+  if (wanted > 0) note_app_limited();
   const std::size_t taken = send_queue_.append(data.first(wanted), environment_.pool);
   if (taken < data.size()) wants_to_write_ = true;
   if (taken > 0) {

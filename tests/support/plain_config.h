@@ -1,4 +1,5 @@
-// Buffers that do not grow and ACKs that are not quick, for tests that count octets and segments.
+// Buffers that do not grow, ACKs that are not quick, and no pacing, for tests that count octets and
+// segments.
 #pragma once
 
 #include "runnel/config.h"
@@ -6,7 +7,8 @@
 namespace runnel::test {
 
 // Where `tcp` has the product's defaults, the buffers get a fixed size of 1 MiB, and every segment
-// may have a delayed ACK. Where a test has chosen a buffer's first size alone, that is the size.
+// may have a delayed ACK; what the windows permit leaves at once. Where a test has chosen a
+// buffer's first size alone, that is the size.
 inline void make_plain(TcpConfig& tcp) noexcept {
   constexpr std::size_t kFixed = std::size_t{1} << 20U;
   const TcpConfig defaults;
@@ -21,6 +23,7 @@ inline void make_plain(TcpConfig& tcp) noexcept {
   fix(tcp.send_buffer_octets, tcp.send_buffer_maximum_octets, defaults.send_buffer_octets,
       defaults.send_buffer_maximum_octets);
   if (tcp.quick_acks == defaults.quick_acks) tcp.quick_acks = 0;
+  tcp.pacing = false;
 }
 
 }  // namespace runnel::test

@@ -73,8 +73,9 @@ class TcpTester : public ::testing::Test {
   void TearDown() override;
 
   // Begins again with a new stack, at time `start` (1 s). REQUIRES: before anything else happens.
-  // Where `config` has the product's defaults, buffers are fixed at 1 MiB and ACKs are not quick
-  // instead, so that windows are plain numbers; see make_plain() and `keep_defaults`.
+  // Where `config` has the product's defaults, buffers are fixed at 1 MiB, ACKs are not quick and
+  // nothing is paced instead, so that windows are plain numbers; see make_plain() and
+  // `keep_defaults`.
   void rebuild(const Config& config, std::optional<Instant> start = std::nullopt);
   void rebuild(const TcpConfig& tcp) {
     Config c;

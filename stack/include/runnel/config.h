@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runnel/congestion_algorithm.h"
 #include "runnel/ecn.h"
 #include "runnel/time.h"
 
@@ -129,6 +130,19 @@ struct TcpConfig {
   // ACK may stand for a super-packet here.
   bool slow_start_counts_all_octets = true;
   IdleRestart idle_restart = IdleRestart::Rfc5681;
+
+  // How much may be in flight. Stack::set_congestion_control() changes it later.
+  CongestionAlgorithm congestion_control = CongestionAlgorithm::NewReno;
+  // Slow start ends when round trips get longer, before the queue is full (RFC 9406).
+  bool hystart = true;
+  // The path belongs to one operator who knows what runs over it: permits DCTCP, which is not for
+  // the Internet (RFC 8257 section 1).
+  bool is_controlled_network = false;
+
+  // What the windows permit leaves in small portions over the round trip instead of at once, unless
+  // the smoothed round trip is shorter than this: then the timers cost more than bursts do.
+  bool pacing = true;
+  Duration pacing_minimum_rtt = std::chrono::milliseconds(1);
 
   // ICMP soft errors and R1 are reported as SoftError events (RFC 9293 section 3.9.1.8).
   bool soft_error_events = true;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runnel/congestion_algorithm.h"
 #include "runnel/ecn.h"
 #include "runnel/endpoint.h"
 #include "runnel/tcp_state.h"
@@ -45,6 +46,10 @@ struct TcpInfo {
   std::uint64_t congestion_window_octets = 0;
   std::uint64_t slow_start_threshold_octets = 0;
   std::uint64_t in_flight_octets = 0;
+  CongestionAlgorithm congestion_control = CongestionAlgorithm::NewReno;
+  std::uint64_t pacing_rate_octets = 0;    // a second; 0: not paced
+  std::uint64_t delivery_rate_octets = 0;  // a second, as last measured; 0: not yet
+  bool is_delivery_app_limited = false;    // ... while the application had nothing to send
 
   Duration smoothed_rtt{0};  // zero before the first sample
   Duration rtt_variation{0};

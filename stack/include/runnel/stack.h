@@ -206,6 +206,10 @@ class Stack {
   Result<void> set_inactivity_timeout(ConnectionId connection, Duration inactivity);
   Result<void> set_nagle(ConnectionId connection, bool enabled);
   Result<void> set_keepalive(ConnectionId connection, bool enabled);
+  // Another congestion controller from here on, with the window that the present one has reached.
+  //
+  // Errors: invalid_argument    DCTCP outside of a controlled network (TcpConfig)
+  Result<void> set_congestion_control(ConnectionId connection, CongestionAlgorithm algorithm);
   // Gives up when octets stay unacknowledged for `timeout`, instead of after R2 (RFC 9293 section
   // 3.8.3). kForever: never. Zero: R2 again, or what the peer asks for with RFC 5482's option.
   Result<void> set_user_timeout(ConnectionId connection, Duration timeout);

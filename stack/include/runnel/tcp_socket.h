@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "runnel/bytes.h"
+#include "runnel/congestion_algorithm.h"
 #include "runnel/endpoint.h"
 #include "runnel/handle.h"
 #include "runnel/info.h"
@@ -120,6 +121,8 @@ class TcpSocket {
 
   Result<void> set_timeout(Duration inactivity);
   Result<void> set_nagle(bool enabled);
+  // See Stack::set_congestion_control().
+  Result<void> set_congestion_control(CongestionAlgorithm algorithm);
   Result<void> set_keepalive(bool enabled);
   Result<void> set_user_timeout(Duration timeout);
   Result<void> set_linger(std::optional<Duration> linger);

@@ -1,18 +1,39 @@
 // One controller out of those there are, held by value.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <variant>
 
+#include "runnel/config.h"
+#include "runnel/congestion_algorithm.h"
+#include "runnel/time.h"
 #include "stack/tcp/congestion/congestion_control.h"
 #include "stack/tcp/congestion/new_reno.h"
 
 namespace runnel::tcp {
 
+// What a controller begins with.
+struct CongestionParameters {
+  std::uint32_t smss_octets = 0;
+  std::uint64_t initial_window_octets = 0;
+  std::uint64_t seed = 0;  // for controllers that throw dice: not known to the network
+  std::optional<Duration> smoothed_rtt{};  // the handshake's, as a rule
+  Instant now{};
+};
+
 // A new algorithm is one file and one more alternative here.
 class AnyCongestionControl {
  public:
-  AnyCongestionControl(std::uint32_t smss_octets, std::uint64_t initial_window_octets) noexcept
-      : controller_(std::in_place_type<NewReno>, smss_octets, initial_window_octets) {}
+  AnyCongestionControl(CongestionAlgorithm algorithm, const TcpConfig& config,
+                       const CongestionParameters& parameters) noexcept {
+    choose(algorithm, config, parameters);
+  }
+
+  // Another controller takes over, without a history.
+  void choose(CongestionAlgorithm algorithm, const TcpConfig& config,
+              const CongestionParameters& parameters) noexcept;
+  [[nodiscard]] CongestionAlgorithm algorithm() const noexcept { return algorithm_; }
 
   [[nodiscard]] CongestionControl& operator*() noexcept {
     return std::visit([](auto& controller) -> CongestionControl& { return controller; },
@@ -26,7 +47,8 @@ class AnyCongestionControl {
   [[nodiscard]] const CongestionControl* operator->() const noexcept { return &**this; }
 
  private:
-  std::variant<NewReno> controller_;
+  CongestionAlgorithm algorithm_ = CongestionAlgorithm::NewReno;
+  std::variant<NewReno> controller_{std::in_place_type<NewReno>, 1U, std::uint64_t{1}};
 };
 
 }  // namespace runnel::tcp

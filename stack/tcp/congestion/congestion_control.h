@@ -1,36 +1,69 @@
-// How much may be in flight: the interface between loss detection and a congestion controller.
+// How much may be in flight, and how fast it may leave: the interface between loss detection and a
+// congestion controller.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 
 #include "runnel/time.h"
+#include "stack/tcp/loss/delivery_rate.h"
+#include "stack/wire/seq_num.h"
 
 namespace runnel::tcp {
 
-// What one acknowledgment taught us. Loss detection fills it in; congestion control reads it.
-struct AckEvent {
+// Octets leave, for the first time or again.
+struct TransmitEvent {
   Instant now;
-  std::uint64_t newly_acked_octets = 0;       // cumulatively
-  std::uint64_t in_flight_before_octets = 0;  // outstanding before this event
-  std::optional<Duration> rtt_sample;         // absent under Karn's rule (RFC 6298 section 3)
-  bool in_recovery = false;                   // fast recovery, this event included
-  bool after_timeout = false;                 // repairing what a timeout declared lost
-  bool counts_once = false;                   // one SMSS at most in slow start
-  bool app_limited = false;                   // cwnd was not what held us back (RFC 7661)
+  std::uint64_t octets = 0;
+  std::uint64_t in_flight_before_octets = 0;  // outstanding before them
+  bool is_retransmission = false;
+  bool is_app_limited = false;  // C.app_limited of draft-ietf-ccwg-bbr-06 section 4.1
 };
 
-// Octets were found to be lost, for the first time since the last recovery ended.
-struct LossEvent {
+// What one acknowledgment taught us. Loss detection fills it in; congestion control reads it. An
+// acknowledgment that only SACKs is one too: then newly_acked_octets is 0.
+struct AckEvent {
   Instant now;
+  std::uint64_t newly_acked_octets = 0;      // cumulatively
+  std::uint64_t newly_delivered_octets = 0;  // by ACK or by SACK, each octet once
+  std::uint64_t newly_lost_octets = 0;
+  std::uint64_t in_flight_before_octets = 0;  // outstanding before this event
+  std::uint64_t in_flight_octets = 0;         // ... and after it
+  std::uint64_t delivered_octets = 0;         // C.delivered: in all, this event included
+  std::uint64_t lost_octets = 0;              // C.lost: in all
+  std::uint64_t ce_marked_octets = 0;         // of the newly delivered, as far as ECN tells
+  wire::SeqNum una;                           // SND.UNA, this event included
+  wire::SeqNum nxt;                           // SND.NXT
+  std::optional<Duration> rtt_sample;         // absent under Karn's rule (RFC 6298 section 3)
+  std::optional<Duration> smoothed_rtt;
+  std::optional<RateSample> rate;  // of the newest octets that were delivered
+  bool in_recovery = false;        // fast recovery, this event included
+  bool after_timeout = false;      // repairing what a timeout declared lost
+  bool has_recovered = false;      // either of them ends with this event
+  bool counts_once = false;        // one SMSS at most in slow start
+  bool app_limited = false;        // cwnd was not what held us back (RFC 7661)
+  bool is_paced = false;           // growth by many segments causes no burst
+};
+
+// Octets were found to be lost, or marked. Controllers that answer with their window do so once in
+// a round trip, when `calls_for_response`; further losses of the same round trip come without it.
+struct LossEvent {
+  enum class Cause : std::uint8_t { Loss, EcnMark };
+
+  Instant now;
+  Cause cause = Cause::Loss;
+  bool calls_for_response = true;
   std::uint64_t lost_octets = 0;
-  std::uint64_t in_flight_before_octets = 0;  // FlightSize of RFC 5681
+  std::uint64_t in_flight_before_octets = 0;  // FlightSize of RFC 5681, when a response is due
+  // Of the lost octets: what was known when they were sent. Absent for marks and timeouts.
+  std::optional<DeliverySnapshot> sent;
+  std::uint64_t total_lost_octets = 0;  // C.lost, these octets included
 };
 
 // A congestion controller: a few calls, everything in octets.
 //
 // Detection owns which octets are lost, this owns how many may fly; output takes the smaller of
-// this window and the peer's.
+// this window and the peer's, and spreads it by the pacing rate.
 class CongestionControl {
  public:
   virtual ~CongestionControl() = default;
@@ -38,7 +71,7 @@ class CongestionControl {
   // Slow start ends at `octets`: what earlier connections to the host have found (RFC 9040). Called
   // before anything is sent, if at all.
   virtual void begin_with_ssthresh(std::uint64_t octets) = 0;
-  virtual void on_transmit(Instant now, std::uint64_t octets, std::uint64_t in_flight_octets) = 0;
+  virtual void on_transmit(const TransmitEvent& event) = 0;
   virtual void on_ack(const AckEvent& event) = 0;
   virtual void on_loss(const LossEvent& event) = 0;
   virtual void on_retransmission_timeout(const LossEvent& event) = 0;
@@ -55,6 +88,13 @@ class CongestionControl {
 
   [[nodiscard]] virtual std::uint64_t cwnd_octets() const = 0;
   [[nodiscard]] virtual std::uint64_t ssthresh_octets() const = 0;
+
+  // Octets a second, for a controller that has a rate of its own; else it follows from the window
+  // and the round trip (see Pacer).
+  [[nodiscard]] virtual std::optional<std::uint64_t> pacing_rate() const { return std::nullopt; }
+  // Whether the controller's window is to be used as it is while a loss is repaired, without PRR,
+  // and is not to be reduced after an idle time.
+  [[nodiscard]] virtual bool governs_recovery() const { return false; }
 };
 
 }  // namespace runnel::tcp

@@ -8,7 +8,7 @@ void NewReno::begin_with_ssthresh(std::uint64_t octets) {
   ssthresh_ = std::max(octets, 2 * smss_);
 }
 
-void NewReno::on_transmit(Instant, std::uint64_t, std::uint64_t) {}
+void NewReno::on_transmit(const TransmitEvent&) {}
 
 void NewReno::on_ack(const AckEvent& event) {
   if (event.in_recovery || event.app_limited) return;
@@ -16,8 +16,8 @@ void NewReno::on_ack(const AckEvent& event) {
   if (cwnd_ < ssthresh_) {
     // DEVIATES: 5681-3.1-SS. The RFC allows one SMSS for each ACK. One ACK here may stand for a
     // super-packet of 44 segments, so every acknowledged octet counts, as in Linux, unless
-    // configured otherwise. After a timeout a cumulative ACK may cover octets that arrived long ago:
-    // then one SMSS, as RFC 3465 section 2.2 has it.
+    // configured otherwise. After a timeout a cumulative ACK may cover octets that arrived long
+    // ago: then one SMSS, as RFC 3465 section 2.2 has it.
     const bool counts_once = event.after_timeout || event.counts_once;
     const std::uint64_t growth = counts_once ? std::min(acked, smss_) : acked;
     const std::uint64_t used = std::min(growth, ssthresh_ - cwnd_);
@@ -33,6 +33,7 @@ void NewReno::on_ack(const AckEvent& event) {
 }
 
 void NewReno::on_loss(const LossEvent& event) {
+  if (!event.calls_for_response) return;
   reduce(event.in_flight_before_octets);
   cwnd_ = ssthresh_;
 }

@@ -17,7 +17,7 @@ class NewReno final : public CongestionControl {
       : smss_(smss_octets), cwnd_(initial_window_octets) {}
 
   void begin_with_ssthresh(std::uint64_t octets) override;
-  void on_transmit(Instant now, std::uint64_t octets, std::uint64_t in_flight_octets) override;
+  void on_transmit(const TransmitEvent& event) override;
   void on_ack(const AckEvent& event) override;
   void on_loss(const LossEvent& event) override;
   void on_retransmission_timeout(const LossEvent& event) override;

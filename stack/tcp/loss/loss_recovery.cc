@@ -56,7 +56,10 @@ constexpr std::uint32_t kReportedOverlap = 1U << 16U;
 
 bool LossRecovery::on_transmit(const SeqRange& range, std::uint16_t segment_octets,
                                Instant now) noexcept {
-  if (!board_.on_transmit(range, segment_octets, now)) return false;
+  const std::uint32_t in_flight_before =
+      board_.empty() ? 0 : in_flight(board_[0].range.begin, range.begin);
+  const DeliverySnapshot delivery = rate_.on_transmit(in_flight_before, range.octets(), now);
+  if (!board_.on_transmit(range, segment_octets, now, delivery)) return false;
   if (phase_ == RecoveryPhase::Recovery) prr_.on_transmit(range.octets());
   return true;
 }
@@ -64,8 +67,11 @@ bool LossRecovery::on_transmit(const SeqRange& range, std::uint16_t segment_octe
 void LossRecovery::on_retransmit(const SeqRange& range, std::uint16_t segment_octets,
                                  Instant now) noexcept {
   must_retransmit_ = false;
+  const std::uint32_t in_flight_before =
+      board_.empty() ? 0 : in_flight(board_[0].range.begin, board_.back().range.end);
+  const DeliverySnapshot delivery = rate_.on_transmit(in_flight_before, range.octets(), now);
   if (!uses_sack_) dupack_.on_retransmit(range.end);
-  board_.on_retransmit(range, segment_octets, now);
+  board_.on_retransmit(range, segment_octets, now, delivery);
   if (uses_sack_) rack_.on_retransmit(range, now);
   audit_.on_retransmit(range, now);
   if (phase_ == RecoveryPhase::Recovery) prr_.on_transmit(range.octets());
@@ -103,6 +109,7 @@ void LossRecovery::send_all_again(SeqNum una, SeqNum nxt, std::uint16_t segment_
 
 AckFindings LossRecovery::on_ack(const Ack& ack) noexcept {
   AckFindings findings;
+  board_.clear_newly_lost();
   findings.in_flight_before_octets = in_flight(ack.una, ack.nxt);
   update_scoreboard(ack, findings);
   if (is_spurious(ack, findings)) {
@@ -116,6 +123,8 @@ AckFindings LossRecovery::on_ack(const Ack& ack) noexcept {
   } else {
     detect_by_duplicates(ack, findings);
   }
+  rate_.on_lost(findings.newly_lost_octets);
+  findings.rate = rate_.take_sample(rack_.minimum_rtt());
   return findings;
 }
 
@@ -184,6 +193,7 @@ void LossRecovery::note_delivered(const SentRange& sent, const Ack& ack,
   } else if (!findings.rtt_sample) {
     findings.rtt_sample = ack.now - sent.sent_at;
   }
+  rate_.on_delivered(sent, ack.now);
   if (!uses_sack_) return;
   const bool echoes_older = echoed_before && *echoed_before <= sent.sent_at;
   rack_.on_delivered(sent, echoes_older, ack.now);
@@ -260,6 +270,8 @@ void LossRecovery::detect_by_rack(const Ack& ack, AckFindings& findings) noexcep
   const bool goes_on = findings.has_recovered && board_.lost_octets() > 0;
   if (losses.lost_octets == 0 && !goes_on) return;
   if (is_probe_alone) {
+    board_.clear_newly_lost();  // says nothing about congestion
+    findings.newly_lost_octets = 0;
     must_retransmit_ = true;
     return;
   }
@@ -375,6 +387,7 @@ std::uint64_t LossRecovery::on_timeout(SeqNum una, SeqNum nxt, Instant now) noex
   } else {
     forward_rto_.stop();
   }
+  board_.clear_newly_lost();
   phase_ = RecoveryPhase::Timeout;
   recover_ = nxt;
   reduced_at_ = now;
@@ -386,6 +399,7 @@ std::uint64_t LossRecovery::on_timeout(SeqNum una, SeqNum nxt, Instant now) noex
   forgiven_probe_.reset();
   if (!uses_sack_) {
     dupack_.on_timeout(una, nxt);
+    rate_.on_lost(distance(una, nxt));
     return distance(una, nxt);
   }
   // What is SACKed at SND.UNA and yet not acknowledged was thrown away by the peer, and whatever
@@ -395,13 +409,16 @@ std::uint64_t LossRecovery::on_timeout(SeqNum una, SeqNum nxt, Instant now) noex
     ++reneges_;
   }
   must_retransmit_ = true;
-  return rack_.mark_on_timeout(board_, now);
+  const std::uint32_t lost = rack_.mark_on_timeout(board_, now);
+  rate_.on_lost(lost);
+  return lost;
 }
 
 AckFindings LossRecovery::on_reordering_timeout(SeqNum una, SeqNum nxt,
                                                 std::optional<Duration> srtt,
                                                 Instant now) noexcept {
   AckFindings findings;
+  board_.clear_newly_lost();
   findings.in_flight_before_octets = in_flight(una, nxt);
   Ack silence;  // as an ACK that says nothing
   silence.now = now;
@@ -409,6 +426,7 @@ AckFindings LossRecovery::on_reordering_timeout(SeqNum una, SeqNum nxt,
   silence.nxt = nxt;
   silence.srtt = srtt;
   detect_by_rack(silence, findings);
+  rate_.on_lost(findings.newly_lost_octets);
   return findings;
 }
 

@@ -9,6 +9,7 @@
 #include "runnel/info.h"
 #include "runnel/time.h"
 #include "stack/tcp/loss/ack_findings.h"
+#include "stack/tcp/loss/delivery_rate.h"
 #include "stack/tcp/loss/dupack_recovery.h"
 #include "stack/tcp/loss/prr.h"
 #include "stack/tcp/loss/rack.h"
@@ -45,6 +46,10 @@ class LossRecovery {
   // Returns false when there is no memory to remember what was sent: do not send it.
   [[nodiscard]] bool on_transmit(const SeqRange& range, std::uint16_t segment_octets,
                                  Instant now) noexcept;
+  // The application has nothing to send, and neither the windows nor a loss hold it back.
+  void on_app_limited(SeqNum una, SeqNum nxt) noexcept {
+    rate_.on_app_limited(in_flight(una, nxt));
+  }
   void on_retransmit(const SeqRange& range, std::uint16_t segment_octets, Instant now) noexcept;
   // What the windows permit has left, or there is no more. ACKs come in batches, and each batch
   // finds the flight of now: what its own ACKs have taken out of it could not be replaced yet.
@@ -134,6 +139,12 @@ class LossRecovery {
   [[nodiscard]] RecoveryPhase phase() const noexcept { return phase_; }
   [[nodiscard]] const Scoreboard& board() const noexcept { return board_; }
   [[nodiscard]] const Rack& rack() const noexcept { return rack_; }
+  [[nodiscard]] const DeliveryRate& delivery_rate() const noexcept { return rate_; }
+  // The ranges that the last ACK or timeout has shown to be lost. Without SACK it is not known how
+  // many there are: there is the first of them.
+  [[nodiscard]] const buffer::Ring<SentRange>& newly_lost() const noexcept {
+    return board_.newly_lost();
+  }
   [[nodiscard]] std::uint64_t reneges() const noexcept { return reneges_; }
 
  private:
@@ -171,6 +182,7 @@ class LossRecovery {
 
   Scoreboard board_;
   Rack rack_;
+  DeliveryRate rate_;
   TailLossProbe tail_loss_;
   ProportionalRateReduction prr_;
   DupackRecovery dupack_;

@@ -19,10 +19,14 @@ void merge(buffer::Ring<SentRange>& ranges, std::size_t first, std::size_t end) 
 
 }  // namespace
 
-bool Scoreboard::on_transmit(const SeqRange& range, std::uint16_t segment_octets,
-                             Instant now) noexcept {
+bool Scoreboard::on_transmit(const SeqRange& range, std::uint16_t segment_octets, Instant now,
+                             const DeliverySnapshot& delivery) noexcept {
   assert(ranges_.empty() || ranges_.back().range.end == range.begin);
-  const SentRange sent{range, now, std::max<std::uint16_t>(segment_octets, 1)};
+  SentRange sent;
+  sent.range = range;
+  sent.sent_at = now;
+  sent.segment_octets = std::max<std::uint16_t>(segment_octets, 1);
+  sent.delivery = delivery;
   if (ranges_.push_back(SentRange(sent))) {
     enter(sent);
     return true;
@@ -33,12 +37,13 @@ bool Scoreboard::on_transmit(const SeqRange& range, std::uint16_t segment_octets
   leave(last);
   last.range.end = range.end;
   last.sent_at = now;
+  last.delivery = delivery;
   enter(last);
   return true;
 }
 
-void Scoreboard::on_retransmit(const SeqRange& range, std::uint16_t segment_octets,
-                               Instant now) noexcept {
+void Scoreboard::on_retransmit(const SeqRange& range, std::uint16_t segment_octets, Instant now,
+                               const DeliverySnapshot& delivery) noexcept {
   std::size_t i = first_reaching(range.begin);
   if (i < ranges_.count() && ranges_[i].range.begin < range.begin && split(i, range.begin)) ++i;
   const std::size_t first = i;
@@ -48,6 +53,7 @@ void Scoreboard::on_retransmit(const SeqRange& range, std::uint16_t segment_octe
     SentRange& sent = ranges_[i];
     leave(sent);
     sent.sent_at = now;
+    sent.delivery = delivery;
     sent.is_retransmitted = true;
     sent.segment_octets = std::max<std::uint16_t>(segment_octets, 1);
     if (sent.fate == Fate::Lost) sent.fate = Fate::InFlight;
@@ -66,6 +72,7 @@ void Scoreboard::set_fate(std::size_t index, Fate fate) noexcept {
   sent.fate = fate;
   enter(sent);
   if (fate != Fate::Lost) return;
+  (void)newly_lost_.push_back(SentRange(sent));
   const bool is_only_one = lost_ == sent.octets();
   if (is_only_one || sent.range.begin < lost_from_) lost_from_ = sent.range.begin;
 }
@@ -78,6 +85,7 @@ void Scoreboard::forget_sacks() noexcept {
 
 void Scoreboard::clear() noexcept {
   ranges_.clear();
+  newly_lost_.clear();
   in_flight_ = sacked_ = sacked_segments_ = lost_ = 0;
 }
 

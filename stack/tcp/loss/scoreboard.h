@@ -7,6 +7,7 @@
 
 #include "runnel/time.h"
 #include "stack/buffer/ring.h"
+#include "stack/tcp/loss/delivery_rate.h"
 #include "stack/tcp/loss/seq_range.h"
 
 namespace runnel::tcp {
@@ -26,6 +27,7 @@ struct SentRange {
   std::uint16_t segment_octets = 0;  // of the segments that the range was cut into
   Fate fate = Fate::InFlight;
   bool is_retransmitted = false;
+  DeliverySnapshot delivery;  // as of the last transmission
 
   [[nodiscard]] std::uint32_t octets() const noexcept { return range.octets(); }
   // How many segments the range stands for.
@@ -53,10 +55,11 @@ class Scoreboard {
  public:
   // Remembers octets that leave for the first time. Returns false, and remembers nothing, when
   // there is no memory at all. REQUIRES: `range` begins where the last one ended, unless empty().
-  [[nodiscard]] bool on_transmit(const SeqRange& range, std::uint16_t segment_octets,
-                                 Instant now) noexcept;
+  [[nodiscard]] bool on_transmit(const SeqRange& range, std::uint16_t segment_octets, Instant now,
+                                 const DeliverySnapshot& delivery = {}) noexcept;
   // Octets that were sent before leave again. REQUIRES: they are in the scoreboard.
-  void on_retransmit(const SeqRange& range, std::uint16_t segment_octets, Instant now) noexcept;
+  void on_retransmit(const SeqRange& range, std::uint16_t segment_octets, Instant now,
+                     const DeliverySnapshot& delivery = {}) noexcept;
 
   // Gives up everything before `una`, calling `delivered(SentRange)` for each part of it that was
   // not SACKed before.
@@ -97,6 +100,10 @@ class Scoreboard {
   void forget_sacks() noexcept;
   void clear() noexcept;
 
+  // The ranges that were marked as lost since this was last cleared, in the order of marking.
+  [[nodiscard]] const buffer::Ring<SentRange>& newly_lost() const noexcept { return newly_lost_; }
+  void clear_newly_lost() noexcept { newly_lost_.clear(); }
+
   [[nodiscard]] bool empty() const noexcept { return ranges_.empty(); }
   [[nodiscard]] std::size_t count() const noexcept { return ranges_.count(); }
   [[nodiscard]] const SentRange& operator[](std::size_t i) const noexcept { return ranges_[i]; }
@@ -123,7 +130,8 @@ class Scoreboard {
   [[nodiscard]] bool split_down(std::size_t i, SeqNum at) noexcept;
 
   buffer::Ring<SentRange> ranges_;
-  std::uint32_t in_flight_ = 0;  // octets
+  buffer::Ring<SentRange> newly_lost_;  // without memory it misses some: for controllers only
+  std::uint32_t in_flight_ = 0;         // octets
   std::uint32_t sacked_ = 0;
   std::uint32_t sacked_segments_ = 0;
   std::uint32_t lost_ = 0;

@@ -5,6 +5,13 @@
 namespace runnel::tcp {
 namespace {
 
+AnyCongestionControl with_window(std::uint32_t smss_octets, std::uint64_t window_octets) {
+  CongestionParameters parameters;
+  parameters.smss_octets = smss_octets;
+  parameters.initial_window_octets = window_octets;
+  return {CongestionAlgorithm::NewReno, TcpConfig{}, parameters};
+}
+
 AckEvent acked(std::uint64_t octets) {
   AckEvent event;
   event.newly_acked_octets = octets;
@@ -12,7 +19,7 @@ AckEvent acked(std::uint64_t octets) {
 }
 
 TEST(AnyCongestionControl, IsTheControllerThatItHolds) {
-  AnyCongestionControl any(1460, 14600);
+  AnyCongestionControl any = with_window(1460, 14600);
   EXPECT_EQ(any->cwnd_octets(), 14600U);
   any->on_ack(acked(1460));
   EXPECT_EQ((*any).cwnd_octets(), 16060U);
@@ -22,7 +29,7 @@ TEST(AnyCongestionControl, IsTheControllerThatItHolds) {
 }
 
 TEST(AnyCongestionControl, CopiesAreControllersOfTheirOwn) {
-  AnyCongestionControl one(1460, 14600);
+  AnyCongestionControl one = with_window(1460, 14600);
   one->on_ack(acked(1460));
   AnyCongestionControl other = one;
   other->on_ack(acked(1460));
@@ -33,9 +40,9 @@ TEST(AnyCongestionControl, CopiesAreControllersOfTheirOwn) {
 }
 
 TEST(AnyCongestionControl, AssigningANewOneBeginsAnew) {
-  AnyCongestionControl any(536, 5360);
+  AnyCongestionControl any = with_window(536, 5360);
   any->on_retransmission_timeout({});
-  any = AnyCongestionControl(1460, 14600);
+  any = with_window(1460, 14600);
   EXPECT_EQ(any->cwnd_octets(), 14600U);
 }
 

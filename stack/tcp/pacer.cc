@@ -1,0 +1,25 @@
+#include "stack/tcp/pacer.h"
+
+namespace runnel::tcp {
+
+namespace {
+
+constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
+// A rate of a few octets a second must not stop a connection for longer than a timeout would.
+constexpr Duration kLongestGap = std::chrono::seconds(1);
+
+Duration time_for(std::uint64_t octets, std::uint64_t rate) noexcept {
+  const std::uint64_t nanoseconds = octets * kNanosecondsPerSecond / rate;
+  return std::min(kLongestGap, Duration(static_cast<Duration::rep>(nanoseconds)));
+}
+
+}  // namespace
+
+void Pacer::on_transmit(std::uint64_t octets, Instant now) noexcept {
+  if (!is_pacing()) return;
+  const Duration gap = time_for(std::min(octets, kMostAtOnce), rate_);
+  const Duration made_up = std::min(gap, kQuantumTime);
+  release_at_ = std::max(release_at_, now - made_up) + gap;
+}
+
+}  // namespace runnel::tcp
