@@ -84,6 +84,7 @@ bool coalesce(SimPacket& head, const SimPacket& next) {
   const auto same = [&](std::size_t from, std::size_t to) {
     return std::memcmp(a.data() + from, b.data() + from, to - from) == 0;
   };
+  if (a[1] != b[1]) return false;  // DSCP and ECN
   // Ports, then ACK, data offset, all but the flags of the end, window, and options.
   if (!same_hosts || !same(tcp, tcp + 4) || !same(tcp + 8, tcp + 13) || !same(tcp + 14, tcp + 16) ||
       !same(tcp + 18, layout.payload)) {
@@ -135,6 +136,21 @@ void write_fragmentation_needed(Bytes packet, std::uint16_t mtu_octets, SimPacke
   std::copy_n(packet.begin(), quoted, octets.begin() + kIpHeader + kIcmpHeader);
   store_be<std::uint16_t>(octets, kIpHeader + 2,
                           wire::internet_checksum(Bytes(octets).subspan(kIpHeader)));
+}
+
+bool mark_congestion(SimPacket& packet) {
+  constexpr unsigned kNotEct = 0;
+  constexpr unsigned kCe = 3;
+  const MutableBytes octets = packet.octets();
+  const unsigned codepoint = octets[1] & kCe;
+  if (codepoint == kNotEct) return false;
+  const auto before = load_be<std::uint16_t>(Bytes(octets), 0);
+  octets[1] = static_cast<std::uint8_t>(octets[1] | kCe);
+  const auto checksum = load_be<std::uint16_t>(Bytes(octets), 10);
+  store_be<std::uint16_t>(
+      octets, 10,
+      wire::updated_checksum(checksum, before, load_be<std::uint16_t>(Bytes(octets), 0)));
+  return codepoint != kCe;
 }
 
 }  // namespace runnel::test

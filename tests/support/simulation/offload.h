@@ -1,5 +1,5 @@
 // What a network card does for its host: cutting super-packets, putting segments together again,
-// checksums; and the one message that a router writes.
+// checksums; and what a router does to packets: the one message that it writes, and marks.
 #pragma once
 
 #include <cstddef>
@@ -27,5 +27,9 @@ void finish_checksum(SimPacket& packet);
 
 // An ICMP message, from a router, that `packet` needed to be fragmented (RFC 1191).
 void write_fragmentation_needed(Bytes packet, std::uint16_t mtu_octets, SimPacket& out);
+
+// Sets CE in the IP header of a packet that allows it (ECT(0) or ECT(1), RFC 3168 section 5); false
+// when it does not.
+bool mark_congestion(SimPacket& packet);
 
 }  // namespace runnel::test
