@@ -102,6 +102,32 @@ void roll_path(Dice& dice, Scenario& scenario) {
   scenario.client.config.mtu_octets = scenario.server.config.mtu_octets = mtu;
 }
 
+// What newer parts of a network do: dice of their own, so that a seed keeps its older properties.
+void roll_modern_link(Dice& dice, LinkOptions& link) {
+  if (dice.one_in(6)) link.mark_ppm = dice.ppm(1'000, 300'000);
+  if (link.bits_per_second > 0 && dice.one_in(4)) {
+    link.mark_above_octets = dice.log_between(link.mtu_octets, 200'000);
+  }
+  if (dice.one_in(12)) {
+    link.policer.bits_per_second = dice.log_between(300'000, 1'000'000'000);
+    link.policer.burst_octets = dice.log_between(std::size_t{2} * link.mtu_octets, 300'000);
+  }
+  if (dice.one_in(10)) {
+    Duration after{0};
+    for (std::uint64_t left = dice.between(1, 3); left > 0; --left) {
+      after += dice.time(1ms, 5s);
+      const bool has_rate = link.bits_per_second > 0;
+      link.path_changes.push_back({after, dice.time(25us, 200ms),
+                                   has_rate ? dice.log_between(200'000, 10'000'000'000) : 0});
+    }
+  }
+  if (dice.one_in(16)) link.outages.push_back({dice.time(1ms, 5s), dice.time(10ms, 20s)});
+  if (dice.one_in(8)) {
+    link.aggregation.interval = dice.time(200us, 20ms);
+    link.aggregation.packets = dice.log_between(2, 64);
+  }
+}
+
 // --- Stacks --------------------------------------------------------------------------------------
 
 std::size_t roll_buffer(Dice& dice) {
@@ -238,16 +264,20 @@ bool Scenario::is_orderly() const {
 bool Scenario::loses_packets() const {
   const auto loses = [](const LinkOptions& link) {
     return link.loss_ppm > 0 || link.burst_begins_ppm > 0 || link.corruption_ppm > 0 ||
-           link.reordering_ppm > 0 || !link.mtu_changes.empty() || link.bits_per_second > 0;
+           link.reordering_ppm > 0 || !link.mtu_changes.empty() || link.bits_per_second > 0 ||
+           !link.path_changes.empty() || !link.outages.empty() || link.policer.bits_per_second > 0;
   };
   return loses(to_server) || loses(to_client);
 }
 
 Scenario random_scenario(std::uint64_t seed) {
   Dice dice(seed);
+  Dice modern_dice(~seed);
   Scenario scenario;
   scenario.seed = seed;
   roll_path(dice, scenario);
+  roll_modern_link(modern_dice, scenario.to_server);
+  roll_modern_link(modern_dice, scenario.to_client);
   roll_stack(dice, scenario.client.config);
   roll_stack(dice, scenario.server.config);
   if (!scenario.to_server.reports_too_big) never_without_probes(scenario.client.config);

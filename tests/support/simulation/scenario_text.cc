@@ -71,6 +71,14 @@ constexpr auto kChanges = std::to_array<Change>({
     [](Scenario& s) { on_links<&LinkOptions::jitter>(s, Duration{0}); },
     [](Scenario& s) { on_links<&LinkOptions::bits_per_second>(s, std::uint64_t{0}); },
     [](Scenario& s) { on_links<&LinkOptions::batching>(s, Duration{0}); },
+    [](Scenario& s) { on_links<&LinkOptions::aggregation>(s, Aggregation{}); },
+    [](Scenario& s) { on_links<&LinkOptions::path_changes>(s, std::vector<PathChange>()); },
+    [](Scenario& s) { on_links<&LinkOptions::outages>(s, std::vector<Outage>()); },
+    [](Scenario& s) { on_links<&LinkOptions::policer>(s, Policer{}); },
+    [](Scenario& s) {
+      on_links<&LinkOptions::mark_ppm>(s, 0U);
+      on_links<&LinkOptions::mark_above_octets>(s, SIZE_MAX);
+    },
     [](Scenario& s) { on_links<&LinkOptions::coalesces>(s, false); },
     [](Scenario& s) { s.to_server.mtu_changes.clear(); },
     [](Scenario& s) { s.to_client.mtu_changes.clear(); },
@@ -170,6 +178,21 @@ std::string words(const LinkOptions& link) {
   w.number("bit/s", link.bits_per_second, 0);
   w.number("queue_packets", link.queue_packets, SIZE_MAX);
   w.number("queue_octets", link.queue_octets, SIZE_MAX);
+  w.number("mark_ppm", link.mark_ppm, 0);
+  w.number("mark_above_octets", link.mark_above_octets, SIZE_MAX);
+  w.number("policer_bit/s", link.policer.bits_per_second, 0);
+  w.number("policer_burst", link.policer.burst_octets, 0);
+  for (const PathChange& change : link.path_changes) {
+    w.time("after", change.after, Duration{-1});
+    w.time("delay", change.delay, Duration{-1});
+    w.number("bit/s", change.bits_per_second, 0);
+  }
+  for (const Outage& outage : link.outages) {
+    w.time("outage_after", outage.after, Duration{-1});
+    w.time("for", outage.lasts, Duration{-1});
+  }
+  w.time("aggregation", link.aggregation.interval);
+  w.number("aggregation_packets", link.aggregation.packets, SIZE_MAX);
   w.number("loss_ppm", link.loss_ppm, 0);
   if (link.burst_begins_ppm > 0) {
     w.number("burst_begins_ppm", link.burst_begins_ppm, 0);
