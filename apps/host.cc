@@ -50,6 +50,9 @@ Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {
   config.tcp.sack = options.sack;
   config.tcp.window_scaling = options.window_scaling;
   config.tcp.fast_open = options.fast_open;
+  config.tcp.congestion_control = options.congestion_control;
+  config.tcp.is_controlled_network = options.is_controlled_network;
+  config.tcp.pacing = options.pacing;
   return config;
 }
 

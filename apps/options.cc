@@ -2,11 +2,14 @@
 #include "apps/options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
 #include <sstream>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "apps/impairment_text.h"
 
@@ -27,11 +30,19 @@ struct LinkText {
   bool no_timestamps = false;
   bool no_sack = false;
   bool no_window_scaling = false;
+  bool no_pacing = false;
+  std::string congestion_control{name_of(TcpConfig{}.congestion_control)};
   std::string impairment;
 };
 
 [[noreturn]] void refuse(const std::string& flag, const std::string& why) {
   throw CLI::ValidationError(flag, why);
+}
+
+std::vector<std::string_view> congestion_names() {
+  std::vector<std::string_view> names;
+  for (const CongestionAlgorithm one : all_congestion_algorithms()) names.push_back(name_of(one));
+  return names;
 }
 
 void add_link_options(CLI::App& app, LinkOptions& link, LinkText& text) {
@@ -49,6 +60,12 @@ void add_link_options(CLI::App& app, LinkOptions& link, LinkText& text) {
   app.add_flag("--no-timestamps", text.no_timestamps, "no TCP timestamps (RFC 7323)");
   app.add_flag("--no-sack", text.no_sack, "no selective acknowledgments (RFC 2018)");
   app.add_flag("--no-window-scaling", text.no_window_scaling, "no TCP window scaling (RFC 7323)");
+  app.add_option("--cc", text.congestion_control,
+                 fmt::format("congestion control: {}", fmt::join(congestion_names(), ", ")))
+      ->capture_default_str();
+  app.add_flag("--controlled-network", link.is_controlled_network,
+               "every host and router of the path is one operator's: permits dctcp (RFC 8257)");
+  app.add_flag("--no-pacing", text.no_pacing, "send what the window permits at once");
   app.add_option("--impair", text.impairment,
                  "treat packets both ways as a bad path does, for instance delay=20ms,jitter=2ms,"
                  "loss=1%,reorder=2%,dup=1%,corrupt=0.5%,rate=200mbit,queue=500,seed=1");
@@ -93,6 +110,13 @@ void check_link(LinkOptions& link, const LinkText& text) {
   link.timestamps = !text.no_timestamps;
   link.sack = !text.no_sack;
   link.window_scaling = !text.no_window_scaling;
+  link.pacing = !text.no_pacing;
+  const auto algorithm = find_congestion_algorithm(text.congestion_control);
+  if (!algorithm) {
+    refuse("--cc", fmt::format("{} is none of {}", text.congestion_control,
+                               fmt::join(congestion_names(), ", ")));
+  }
+  link.congestion_control = *algorithm;
   if (!text.impairment.empty()) {
     const ImpairmentText read = parse_impairment(text.impairment);
     if (!read.refused.empty()) refuse("--impair", read.refused);

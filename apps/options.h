@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 
+#include "runnel/config.h"
 #include "runnel/endpoint.h"
 #include "runnel/impairment.h"
 #include "runnel/ip_address.h"
@@ -27,6 +28,9 @@ struct LinkOptions {
   bool sack = true;
   bool window_scaling = true;
   bool fast_open = false;  // of `serve`
+  CongestionAlgorithm congestion_control = TcpConfig{}.congestion_control;
+  bool is_controlled_network = false;  // permits DCTCP
+  bool pacing = true;
   std::optional<tun::Impairment> impairment;
   std::string capture_path;  // empty: none
   bool verbose = false;

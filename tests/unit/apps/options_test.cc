@@ -37,6 +37,22 @@ Chosen parsed(const std::vector<const char*>& arguments) {
   return std::get<Chosen>(std::move(command));
 }
 
+TEST(Options, CongestionControlIsChosenByName) {
+  EXPECT_EQ(parsed<ServeCommand>({"serve"}).link.congestion_control,
+            TcpConfig{}.congestion_control);
+  for (const CongestionAlgorithm algorithm : all_congestion_algorithms()) {
+    const std::string name(name_of(algorithm));
+    EXPECT_EQ(parsed<ServeCommand>({"serve", "--cc", name.c_str()}).link.congestion_control,
+              algorithm);
+  }
+  EXPECT_THAT(refusal({"serve", "--cc", "vegas"}), HasSubstr("vegas is none of newreno"));
+}
+
+TEST(Options, PacingIsOnUnlessSwitchedOff) {
+  EXPECT_TRUE(parsed<ServeCommand>({"serve"}).link.pacing);
+  EXPECT_FALSE(parsed<ServeCommand>({"serve", "--no-pacing"}).link.pacing);
+}
+
 TEST(Options, ServeHasTheDefaultsOfTheManual) {
   const auto serve = parsed<ServeCommand>({"serve"});
   EXPECT_EQ(serve.link.device, "tun0");
