@@ -96,6 +96,7 @@ void Connection::process_acknowledgment(const Segment& seg, bool says_nothing, I
   }
   respond_to(findings, phase_before, now);
   make_progress(findings, now);
+  trace_acknowledgment(findings, now);
 }
 
 // Octets that were sent once tell their round trip by themselves (Karn's rule). The echo of a

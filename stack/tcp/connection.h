@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <system_error>
 
 #include "runnel/bytes.h"
@@ -271,6 +272,12 @@ class Connection {
   void update_pacing_rate() noexcept;
   [[nodiscard]] bool is_held_by_pacer(Instant now) noexcept;
   void note_app_limited() noexcept;
+
+  // --- tracing.cc ------------------------------------------------------------------------------
+  void trace_transmission(SeqNum seq, std::size_t octets, bool again, Instant now) const;
+  void trace_acknowledgment(const AckFindings& findings, Instant now) const;
+  [[nodiscard]] SendingState sending_state() const noexcept;
+  [[nodiscard]] std::string_view phase() const noexcept;
 
   // --- recovery_timer.cc: the one timer that watches over what is in flight --------------------
   // The retransmission timer begins anew (RFC 6298 section 5), unless a probe or a look at what is

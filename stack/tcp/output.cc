@@ -107,6 +107,7 @@ void Connection::send_again(TxFrame& frame, const SeqRange& range, Instant now) 
   if (!is_recovery_timer_set() || (recovery_.restarts_timer() && is_first_segment)) {
     restart_recovery_timer(now);
   }
+  trace_transmission(range.begin, frame.payload_octets(), true, now);
 }
 
 // The last of a flight had no answer: new data, or its last segment again, whatever the congestion
@@ -185,6 +186,7 @@ bool Connection::send_new(TxFrame& frame, const Permission& permission, Instant 
   } else {
     restart_recovery_timer(now);  // RFC 6298 (5.1)
   }
+  trace_transmission(seq, frame.payload_octets(), false, now);
   return true;
 }
 

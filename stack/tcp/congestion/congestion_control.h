@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "runnel/time.h"
 #include "stack/tcp/loss/delivery_rate.h"
@@ -95,6 +96,10 @@ class CongestionControl {
   // Whether the controller's window is to be used as it is while a loss is repaired, without PRR,
   // and is not to be reduced after an idle time.
   [[nodiscard]] virtual bool governs_recovery() const { return false; }
+  // What it is doing, in a word for traces that lives for ever, such as "ProbeBW_UP".
+  [[nodiscard]] virtual std::string_view phase() const {
+    return cwnd_octets() < ssthresh_octets() ? "SlowStart" : "CongestionAvoidance";
+  }
 };
 
 }  // namespace runnel::tcp
