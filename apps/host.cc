@@ -40,6 +40,11 @@ std::unique_ptr<tun::CapturingDevice> make_capture(tun::Device& device, const Li
                                                 tun::wall_clock_now);
 }
 
+std::unique_ptr<tun::TraceFile> make_trace(const LinkOptions& options) {
+  if (options.trace_path.empty()) return nullptr;
+  return std::make_unique<tun::TraceFile>(options.trace_path);
+}
+
 Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {
   Config config;
   // A device that was there keeps its MTU, and no packet of ours may be longer than that.
@@ -63,7 +68,8 @@ Host::Host(const LinkOptions& options)
       impairment_(make_impairment(device_, options)),
       printer_(stderr),
       capture_(make_capture(outermost(device_, impairment_.get()), options, printer_)),
-      stack_(stack_config(options, device_), random_),
+      trace_(make_trace(options)),
+      stack_(stack_config(options, device_), random_, trace_.get()),
       sockets_(stack_),
       driver_(stack_, sockets_, link()) {
   if (const Result<void> added = stack_.add_address(options.address); !added) {
@@ -72,7 +78,7 @@ Host::Host(const LinkOptions& options)
   // What the application asks for before the loop runs happens now, and not at the time line's
   // origin.
   stack_.advance(tun::monotonic_now());
-  if (!options.capture_path.empty()) flush_capture_regularly();
+  if (!options.capture_path.empty() || trace_) flush_files_regularly();
 }
 
 Host::~Host() {
@@ -83,11 +89,12 @@ tun::Device& Host::link() noexcept {
   return outermost(outermost(device_, impairment_.get()), capture_.get());
 }
 
-// So that the file can be read while it is written.
-void Host::flush_capture_regularly() {
+// So that the files can be read while they are written.
+void Host::flush_files_regularly() {
   driver_.after(std::chrono::seconds(1), [this] {
-    capture_->flush();
-    flush_capture_regularly();
+    if (capture_) capture_->flush();
+    if (trace_) trace_->flush();
+    flush_files_regularly();
   });
 }
 

@@ -12,6 +12,7 @@
 #include "runnel/sockets.h"
 #include "runnel/stack.h"
 #include "runnel/system.h"
+#include "runnel/trace_file.h"
 #include "runnel/tun_device.h"
 
 namespace runnel::apps {
@@ -22,7 +23,8 @@ namespace runnel::apps {
 //       └── [capture ──] [impairment ──] device
 class Host {
  public:
-  // Throws tun::DeviceError, or std::system_error for an address that the stack refuses.
+  // Throws tun::DeviceError, or std::system_error for an address that the stack refuses and for a
+  // trace that cannot be written.
   explicit Host(const LinkOptions& options);
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -35,12 +37,13 @@ class Host {
 
  private:
   [[nodiscard]] tun::Device& link() noexcept;
-  void flush_capture_regularly();
+  void flush_files_regularly();
 
   tun::TunDevice device_;
   std::unique_ptr<tun::ImpairedDevice> impairment_;
   PacketPrinter printer_;
   std::unique_ptr<tun::CapturingDevice> capture_;
+  std::unique_ptr<tun::TraceFile> trace_;
   tun::SystemRandom random_;
   Stack stack_;
   Sockets sockets_;

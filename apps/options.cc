@@ -73,6 +73,12 @@ void add_link_options(CLI::App& app, LinkOptions& link, LinkText& text) {
   app.add_flag("-v,--verbose", link.verbose, "print every packet, one line each, to stderr");
 }
 
+void add_trace_option(CLI::App& app, LinkOptions& link) {
+  app.add_option("--trace", link.trace_path,
+                 "write every transmission and acknowledgment to this file, as CSV for "
+                 "scripts/plot");
+}
+
 bool is_host_address(const IpPrefix& prefix, const IpAddress& address) {
   if (address.is_unspecified() || address.is_loopback() || address.is_multicast() ||
       address.is_limited_broadcast() || address.is_reserved()) {
@@ -140,6 +146,7 @@ struct ServeParser {
           ->check(CLI::Range(0, kLargestPort))
           ->capture_default_str();
     }
+    add_trace_option(app, command.link);
     app.add_option("--http-root", command.http_root, "directory of static files for HTTP");
     app.add_flag("--fast-open", command.link.fast_open,
                  "take data in the SYN (RFC 7413); a service may see them twice");
@@ -186,6 +193,7 @@ struct ConnectParser {
     app.add_option("HOST", host, "IPv4 address")->required();
     app.add_option("PORT", port, "TCP port")->required()->check(CLI::Range(1, kLargestPort));
     add_link_options(app, command.link, text);
+    add_trace_option(app, command.link);
   }
 
   [[nodiscard]] ConnectCommand checked() {

@@ -33,6 +33,7 @@ struct LinkOptions {
   bool pacing = true;
   std::optional<tun::Impairment> impairment;
   std::string capture_path;  // empty: none
+  std::string trace_path;    // of `serve` and `connect`; empty: none
   bool verbose = false;
 };
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""--pcap and -v: what crossed the device, to the octet and the nanosecond."""
+"""--pcap and -v: what crossed the device, to the octet and the nanosecond. --trace: how TCP sent."""
+import csv
 import os
 import time
 
@@ -52,6 +53,20 @@ class CaptureTest(InteropTest):
         self.assertGreater(said.count("\n"), 8)
         for words in (PEER, ADDRESS, "echo request", "echo reply"):
             self.assertIn(words, said.replace("Echo", "echo"))
+
+    def test_the_trace_shows_how_a_connection_sent(self):
+        path = os.path.join(self.folder(), "trace.csv")
+        server = self.serve("--trace", path)
+        self.assertEqual(self.fetch_status(), "200")
+        self.expect_end(server)
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        sent = [row for row in rows if row["event"] == "send"]
+        acks = [row for row in rows if row["event"] == "ack"]
+        self.assertEqual(sent[0]["offset"], "0")
+        self.assertEqual(sent[-1]["nxt"], acks[-1]["una"])
+        self.assertEqual({row["connection"] for row in rows}, {rows[0]["connection"]})
+        self.assertGreater(int(rows[0]["cwnd"]), 0)
 
 
 if __name__ == "__main__":

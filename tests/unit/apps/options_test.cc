@@ -75,13 +75,14 @@ TEST(Options, ServeTakesEveryFlag) {
       {"serve",        "--tun",  "wire7",    "--address", "10.1.0.1/16", "--peer",      "10.1.9.9",
        "--mtu",        "9000",   "--echo",   "1007",      "--discard",   "0",           "--chargen",
        "1019",         "--http", "8080",     "--chat",    "65535",       "--http-root", "/srv",
-       "--no-offload", "--pcap", "out.pcap", "-v"});
+       "--no-offload", "--pcap", "out.pcap", "--trace",   "out.csv",     "-v"});
   EXPECT_EQ(serve.link.device, "wire7");
   EXPECT_EQ(serve.link.address.to_string(), "10.1.0.1/16");
   EXPECT_EQ(serve.link.peer, IpAddress(10, 1, 9, 9));
   EXPECT_EQ(serve.link.mtu_octets, 9000);
   EXPECT_FALSE(serve.link.offload);
   EXPECT_EQ(serve.link.capture_path, "out.pcap");
+  EXPECT_EQ(serve.link.trace_path, "out.csv");
   EXPECT_TRUE(serve.link.verbose);
   EXPECT_EQ(serve.echo_port, 1007);
   EXPECT_EQ(serve.discard_port, 0);
