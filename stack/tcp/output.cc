@@ -234,7 +234,7 @@ std::uint32_t Connection::maximum_text_octets() const noexcept {
   if (urgent_sender_.is_urgent(snd_.una)) return one;
   if (!link.segmentation_offload) return one;
   const std::size_t fits = link.gso_maximum_octets - kIpv4HeaderOctets - wire::kTcpMaxHeaderOctets;
-  const std::size_t most = std::min<std::size_t>(fits, pacer_.quantum_octets(smss_));
+  const std::size_t most = std::min<std::size_t>(fits, pacer_.quantum_octets());
   return static_cast<std::uint32_t>(std::max<std::size_t>(one, most - most % one));
 }
 

@@ -1,5 +1,7 @@
 #include "stack/tcp/pacer.h"
 
+#include <algorithm>
+
 namespace runnel::tcp {
 
 namespace {
@@ -15,8 +17,18 @@ Duration time_for(std::uint64_t octets, std::uint64_t rate) noexcept {
 
 }  // namespace
 
+void Pacer::set_rate(std::uint64_t octets_per_second, std::uint32_t smss_octets) noexcept {
+  constexpr std::uint64_t kQuantaPerSecond = std::chrono::seconds(1) / kQuantumTime;
+  rate_ = octets_per_second;
+  const std::uint64_t fewest = kFewestSegments * smss_octets;
+  quantum_ =
+      is_pacing() ? std::max(fewest, std::min(rate_ / kQuantaPerSecond, kMostAtOnce)) : kMostAtOnce;
+}
+
 void Pacer::on_transmit(std::uint64_t octets, Instant now) noexcept {
   if (!is_pacing()) return;
+  if (release_at_ <= now) sent_in_quantum_ = 0;
+  sent_in_quantum_ += std::min(octets, kMostAtOnce);
   const Duration gap = time_for(std::min(octets, kMostAtOnce), rate_);
   const Duration made_up = std::min(gap, kQuantumTime);
   release_at_ = std::max(release_at_, now - made_up) + gap;

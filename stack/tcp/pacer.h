@@ -2,7 +2,6 @@
 // draft-ietf-ccwg-bbr-06 sections 5.6.2 and 5.6.3.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "runnel/time.h"
@@ -10,8 +9,8 @@
 namespace runnel::tcp {
 
 // Theory of operation. What leaves at once is a quantum: about a millisecond of the rate, two
-// segments at least, a super-packet at most. After each transmission the next may leave when the
-// path, at this rate, has had the time for it:
+// segments at least, a super-packet at most; in one frame or in several. The next quantum may leave
+// when the path, at this rate, has had the time for this one, so a timer is needed once a quantum:
 //
 //     |quantum|      |quantum|      |quantum|
 //     +--------------+--------------+-------->  quantum / rate apart
@@ -26,7 +25,7 @@ class Pacer {
   static constexpr std::uint64_t kMostAtOnce = 65535;
   static constexpr std::uint64_t kFewestSegments = 2;
 
-  void set_rate(std::uint64_t octets_per_second) noexcept { rate_ = octets_per_second; }
+  void set_rate(std::uint64_t octets_per_second, std::uint32_t smss_octets) noexcept;
   [[nodiscard]] std::uint64_t rate() const noexcept { return rate_; }
   [[nodiscard]] bool is_pacing() const noexcept { return rate_ != 0; }
 
@@ -34,22 +33,19 @@ class Pacer {
   [[nodiscard]] Instant release_at() const noexcept {
     return is_pacing() ? release_at_ : Instant{};
   }
-  [[nodiscard]] bool holds(Instant now) const noexcept { return now < release_at(); }
-
-  // How much may leave in one frame.
-  [[nodiscard]] std::uint64_t quantum_octets(std::uint32_t smss_octets) const noexcept {
-    if (!is_pacing()) return kMostAtOnce;
-    const std::uint64_t fewest = kFewestSegments * smss_octets;
-    return std::max(fewest, std::min(rate_ / kQuantaPerSecond, kMostAtOnce));
+  [[nodiscard]] bool holds(Instant now) const noexcept {
+    return sent_in_quantum_ >= quantum_ && now < release_at();
   }
+  // How much may leave at once.
+  [[nodiscard]] std::uint64_t quantum_octets() const noexcept { return quantum_; }
 
   void on_transmit(std::uint64_t octets, Instant now) noexcept;
 
  private:
-  static constexpr std::uint64_t kQuantaPerSecond = std::chrono::seconds(1) / kQuantumTime;
-
   std::uint64_t rate_ = 0;
-  Instant release_at_{};
+  std::uint64_t quantum_ = kMostAtOnce;
+  std::uint64_t sent_in_quantum_ = 0;
+  Instant release_at_{};  // of the next quantum
 };
 
 }  // namespace runnel::tcp

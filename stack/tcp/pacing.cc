@@ -28,17 +28,18 @@ std::uint64_t rate_of(std::uint64_t octets, Duration time) noexcept {
 // bursts do, not at all.
 void Connection::update_pacing_rate() noexcept {
   if (!config_->pacing || !rtt_.has_sample() || rtt_.smoothed() < config_->pacing_minimum_rtt) {
-    pacer_.set_rate(0);
+    pacer_.set_rate(0, smss_);
     return;
   }
   if (const auto rate = congestion_->pacing_rate()) {
-    pacer_.set_rate(*rate);
+    pacer_.set_rate(*rate, smss_);
     return;
   }
   const std::uint64_t cwnd = std::max<std::uint64_t>(congestion_->cwnd_octets(), in_flight());
   const bool is_slow_start = congestion_->cwnd_octets() < congestion_->ssthresh_octets() / 2;
   const std::uint64_t percent = is_slow_start ? kSlowStartPercent : kAvoidancePercent;
-  pacer_.set_rate(rate_of(cwnd / 100 * percent + cwnd % 100 * percent / 100, rtt_.smoothed()));
+  pacer_.set_rate(rate_of(cwnd / 100 * percent + cwnd % 100 * percent / 100, rtt_.smoothed()),
+                  smss_);
 }
 
 // Whether the next octets have to wait, although the windows permit them; the timer is set then.

@@ -16,7 +16,7 @@ constexpr Instant kStart{10s};
 
 Pacer with_rate(std::uint64_t octets_per_second) {
   Pacer pacer;
-  pacer.set_rate(octets_per_second);
+  pacer.set_rate(octets_per_second, kSmss);
   return pacer;
 }
 
@@ -24,7 +24,7 @@ TEST(Pacer, WithoutARateNothingWaits) {
   Pacer pacer;
   pacer.on_transmit(1'000'000, kStart);
   EXPECT_FALSE(pacer.holds(kStart));
-  EXPECT_EQ(pacer.quantum_octets(kSmss), Pacer::kMostAtOnce);
+  EXPECT_EQ(pacer.quantum_octets(), Pacer::kMostAtOnce);
 }
 
 TEST(Pacer, TheNextLeavesWhenTheLastHasHadItsTime) {
@@ -50,6 +50,22 @@ TEST(Pacer, ATimerThatIsLateByLessThanAQuantumCostsNoRate) {
   EXPECT_LE(sent, 12'500'000U + 2 * 12'500U);
 }
 
+TEST(Pacer, AQuantumMayLeaveInSeveralFrames) {
+  Pacer pacer = with_rate(12'500'000);
+  pacer.on_transmit(12'500, kStart);
+  const Instant next = kStart + 1ms;
+  pacer.on_transmit(12'500, next);
+  const Instant third = pacer.release_at();
+  for (std::uint64_t sent = 0; sent + 1250 < 12'500; sent += 1250) {
+    pacer.on_transmit(1250, third);
+    EXPECT_FALSE(pacer.holds(third)) << "after " << sent + 1250;
+  }
+  pacer.on_transmit(1250, third);
+  EXPECT_EQ(pacer.release_at(), third + 1ms);
+  EXPECT_TRUE(pacer.holds(third + 1ms - 1ns));
+  EXPECT_FALSE(pacer.holds(third + 1ms));
+}
+
 TEST(Pacer, AnIdleTimeIsNotMadeUpForByABurst) {
   Pacer pacer = with_rate(12'500'000);
   pacer.on_transmit(12'500, kStart);
@@ -61,9 +77,9 @@ TEST(Pacer, AnIdleTimeIsNotMadeUpForByABurst) {
 
 // draft-ietf-ccwg-bbr-06 section 5.6.3
 TEST(Pacer, AQuantumIsAMillisecondWithinTwoSegmentsAndASuperPacket) {
-  EXPECT_EQ(with_rate(125'000).quantum_octets(kSmss), 2 * kSmss) << "1 Mbit/s";
-  EXPECT_EQ(with_rate(12'500'000).quantum_octets(kSmss), 12'500U) << "100 Mbit/s";
-  EXPECT_EQ(with_rate(125'000'000).quantum_octets(kSmss), 65'535U) << "1 Gbit/s";
+  EXPECT_EQ(with_rate(125'000).quantum_octets(), 2 * kSmss) << "1 Mbit/s";
+  EXPECT_EQ(with_rate(12'500'000).quantum_octets(), 12'500U) << "100 Mbit/s";
+  EXPECT_EQ(with_rate(125'000'000).quantum_octets(), 65'535U) << "1 Gbit/s";
 }
 
 TEST(Pacer, ExtremesNeitherOverflowNorStopForEver) {
@@ -73,7 +89,7 @@ TEST(Pacer, ExtremesNeitherOverflowNorStopForEver) {
   Pacer fast = with_rate(UINT64_MAX);
   fast.on_transmit(UINT64_MAX, kStart);
   EXPECT_EQ(fast.release_at(), kStart);
-  EXPECT_EQ(fast.quantum_octets(kSmss), 65'535U);
+  EXPECT_EQ(fast.quantum_octets(), 65'535U);
 }
 
 }  // namespace
