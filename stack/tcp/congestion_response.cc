@@ -20,6 +20,7 @@ CongestionParameters Connection::congestion_parameters(Instant now) const noexce
   parameters.seed = std::uint64_t{snd_.iss.value()} << 32U | rcv_.irs.value();
   if (rtt_.has_sample()) parameters.smoothed_rtt = rtt_.smoothed();
   parameters.now = now;
+  parameters.has_selective_acks = recovery_.uses_sack();
   return parameters;
 }
 
@@ -48,6 +49,7 @@ void Connection::respond_to(const AckFindings& findings, RecoveryPhase phase_bef
   if (findings.delivered_octets > 0) {
     const AckEvent event = ack_event(findings, phase_before, now);
     congestion_->on_ack(event);
+    if (congestion_->holds_back()) recovery_.on_app_limited(snd_.una, snd_.nxt);
     if (findings.newly_acked_octets > 0) {
       start_window_.on_acknowledged(snd_.una);
       if (validation_.is_enabled() && rtt_.has_sample()) validation_.on_ack(event, rtt_.smoothed());
@@ -103,6 +105,8 @@ void Connection::respond_to_losses(const AckFindings& findings, Instant now) {
   event.now = now;
   event.calls_for_response = findings.loss_began || findings.has_probe_repaired;
   event.total_lost_octets = recovery_.delivery_rate().lost_octets();
+  event.delivered_octets = recovery_.delivery_rate().delivered_octets();
+  event.begin = event.end = snd_.una;
   if (event.calls_for_response) {
     event.in_flight_before_octets = begin_loss_response(findings, now);
     if (recovery_.newly_lost().empty()) {  // without SACK, or a tail loss probe has repaired it
@@ -118,6 +122,8 @@ void Connection::respond_to_losses(const AckFindings& findings, Instant now) {
     event.lost_octets = lost.octets();
     event.total_lost_octets += lost.octets();
     event.sent = lost.delivery;
+    event.begin = lost.range.begin;
+    event.end = lost.range.end;
     congestion_->on_loss(event);
     event.calls_for_response = false;
   }
@@ -145,6 +151,8 @@ void Connection::respond_to_timeout(Instant now) {
   event.now = now;
   event.lost_octets = event.in_flight_before_octets = flight;
   event.total_lost_octets = recovery_.delivery_rate().lost_octets();
+  event.delivered_octets = recovery_.delivery_rate().delivered_octets();
+  event.begin = event.end = snd_.una;
   congestion_->on_retransmission_timeout(event);
   update_pacing_rate();
 }

@@ -14,6 +14,7 @@ struct Named {
 // In the order of the enumeration, which name_of() relies on; other names come behind.
 constexpr std::array kNames{
     Named{CongestionAlgorithm::NewReno, "newreno"},
+    Named{CongestionAlgorithm::Bbr, "bbr"},
 };
 constexpr Named kOtherNames[] = {{CongestionAlgorithm::NewReno, "reno"}};
 

@@ -10,6 +10,7 @@ namespace runnel {
 
 enum class CongestionAlgorithm : std::uint8_t {
   NewReno,  // RFC 5681, RFC 6582
+  Bbr,      // BBRv3: draft-ietf-ccwg-bbr-06
 };
 
 // All of them, in the order of the enumeration.

@@ -9,6 +9,9 @@ void AnyCongestionControl::choose(CongestionAlgorithm algorithm, const TcpConfig
     case CongestionAlgorithm::NewReno:
       controller_.emplace<NewReno>(parameters.smss_octets, parameters.initial_window_octets);
       break;
+    case CongestionAlgorithm::Bbr:
+      controller_.emplace<Bbr>(parameters);
+      break;
   }
 }
 

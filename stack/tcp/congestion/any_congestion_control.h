@@ -8,6 +8,7 @@
 #include "runnel/config.h"
 #include "runnel/congestion_algorithm.h"
 #include "runnel/time.h"
+#include "stack/tcp/congestion/bbr/bbr.h"
 #include "stack/tcp/congestion/congestion_control.h"
 #include "stack/tcp/congestion/new_reno.h"
 
@@ -20,6 +21,7 @@ struct CongestionParameters {
   std::uint64_t seed = 0;  // for controllers that throw dice: not known to the network
   std::optional<Duration> smoothed_rtt{};  // the handshake's, as a rule
   Instant now{};
+  bool has_selective_acks = true;
 };
 
 // A new algorithm is one file and one more alternative here.
@@ -48,7 +50,7 @@ class AnyCongestionControl {
 
  private:
   CongestionAlgorithm algorithm_ = CongestionAlgorithm::NewReno;
-  std::variant<NewReno> controller_{std::in_place_type<NewReno>, 1U, std::uint64_t{1}};
+  std::variant<NewReno, Bbr> controller_{std::in_place_type<NewReno>, 1U, std::uint64_t{1}};
 };
 
 }  // namespace runnel::tcp

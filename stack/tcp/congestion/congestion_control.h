@@ -58,7 +58,10 @@ struct LossEvent {
   std::uint64_t in_flight_before_octets = 0;  // FlightSize of RFC 5681, when a response is due
   // Of the lost octets: what was known when they were sent. Absent for marks and timeouts.
   std::optional<DeliverySnapshot> sent;
+  wire::SeqNum begin;  // the lost octets; without SACK, and for marks and timeouts: the oldest one
+  wire::SeqNum end;
   std::uint64_t total_lost_octets = 0;  // C.lost, these octets included
+  std::uint64_t delivered_octets = 0;   // C.delivered
 };
 
 // A congestion controller: a few calls, everything in octets.
@@ -100,6 +103,9 @@ class CongestionControl {
   [[nodiscard]] virtual std::string_view phase() const {
     return cwnd_octets() < ssthresh_octets() ? "SlowStart" : "CongestionAvoidance";
   }
+  // Whether it sends less than the path takes on purpose: then samples of the delivery rate are to
+  // be marked, as if the application had nothing to send.
+  [[nodiscard]] virtual bool holds_back() const { return false; }
 };
 
 }  // namespace runnel::tcp

@@ -37,7 +37,9 @@ void DeliveryRate::on_delivered(const SentRange& sent, Instant now) noexcept {
   delivered_at_ = now;
   const bool is_newest = !newest_ || newest_->sent_at < sent.sent_at ||
                          (newest_->sent_at == sent.sent_at && newest_->end < sent.range.end);
-  if (is_newest) newest_ = Newest{sent.delivery, sent.sent_at, sent.range.end};
+  if (is_newest) {
+    newest_ = Newest{sent.delivery, sent.sent_at, sent.range.end, sent.is_retransmitted};
+  }
 }
 
 std::optional<RateSample> DeliveryRate::take_sample(std::optional<Duration> minimum_rtt) noexcept {
@@ -56,6 +58,7 @@ std::optional<RateSample> DeliveryRate::take_sample(std::optional<Duration> mini
   sample.lost_octets = lost_ - newest.snapshot.lost_octets;
   sample.tx_in_flight_octets = newest.snapshot.in_flight_octets;
   sample.is_app_limited = newest.snapshot.is_app_limited;
+  if (!newest.is_retransmitted) sample.rtt = delivered_at_ - newest.sent_at;
   if (sample.interval > Duration{0} && minimum_rtt.value_or(Duration{0}) <= sample.interval) {
     sample.octets_per_second = rate_of(sample.delivered_octets, sample.interval);
   }

@@ -31,6 +31,7 @@ struct RateSample {
   std::uint64_t lost_octets = 0;             // RS.lost: since then
   std::uint64_t tx_in_flight_octets = 0;     // RS.tx_in_flight: then
   bool is_app_limited = false;
+  std::optional<Duration> rtt;  // RS.rtt: of the newest of it, unless it was sent more than once
 };
 
 // Theory of operation. Of the ranges that an ACK reports as delivered, the one that was sent last
@@ -70,6 +71,7 @@ class DeliveryRate {
     DeliverySnapshot snapshot;
     Instant sent_at;
     SeqNum end;
+    bool is_retransmitted = false;
   };
 
   std::uint64_t delivered_ = 0;          // C.delivered

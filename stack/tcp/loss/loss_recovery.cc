@@ -125,6 +125,8 @@ AckFindings LossRecovery::on_ack(const Ack& ack) noexcept {
   }
   rate_.on_lost(findings.newly_lost_octets);
   findings.rate = rate_.take_sample(rack_.minimum_rtt());
+  // What a retransmission set free had no SACK to tell that it had arrived long before.
+  if (findings.rate && findings.delivers_retransmission && !uses_sack_) findings.rate->rtt.reset();
   return findings;
 }
 
