@@ -20,7 +20,7 @@ CongestionParameters Connection::congestion_parameters(Instant now) const noexce
   parameters.seed = std::uint64_t{snd_.iss.value()} << 32U | rcv_.irs.value();
   if (rtt_.has_sample()) parameters.smoothed_rtt = rtt_.smoothed();
   parameters.now = now;
-  parameters.has_selective_acks = recovery_.uses_sack();
+  parameters.has_selective_acks = is_sack_permitted_;
   return parameters;
 }
 

@@ -14,7 +14,9 @@ namespace runnel::tcp {
 //
 // A congestion window is in flight, and as much again waits behind it, so that acknowledgments
 // never find the queue empty: the buffer is twice the congestion window, between the two configured
-// sizes. It follows the window down too, which gives others what this connection does not need.
+// sizes; three times for a controller whose window does not shrink while a loss is repaired, since
+// then a window of octets that were SACKed stays in the queue too. It follows the window down as
+// well, which gives others what this connection does not need.
 //
 // INVARIANT: what the buffer has grown by is promised by the budget, and given back with it.
 class SendBuffer {
@@ -27,9 +29,10 @@ class SendBuffer {
   [[nodiscard]] std::size_t octets() const noexcept { return initial_ + growth_.octets(); }
 
   // The congestion window has changed.
-  void follow(std::uint64_t cwnd_octets) noexcept {
+  void follow(std::uint64_t cwnd_octets, bool governs_recovery = false) noexcept {
+    const std::uint64_t wanted = (governs_recovery ? 3 : 2) * cwnd_octets;
     const auto target =
-        static_cast<std::size_t>(std::clamp<std::uint64_t>(2 * cwnd_octets, initial_, maximum_));
+        static_cast<std::size_t>(std::clamp<std::uint64_t>(wanted, initial_, maximum_));
     if (target > octets()) {
       growth_.extend(target - octets());
     } else {

@@ -78,7 +78,7 @@ Result<std::size_t> Connection::write(Bytes data, Instant now) {
 // A writer is woken when an eighth of the first size is free: not for every ACK, and yet before the
 // peer's window has waited for data for long, where that is as large as the buffer.
 void Connection::make_room_for_writer() {
-  send_buffer_.follow(congestion_->cwnd_octets());
+  send_buffer_.follow(congestion_->cwnd_octets(), congestion_->governs_recovery());
   const std::size_t enough = std::max<std::size_t>(1, config_->send_buffer_octets / 8);
   if (!wants_to_write_ || writable_octets() < enough) return;
   wants_to_write_ = false;

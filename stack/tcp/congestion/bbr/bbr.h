@@ -259,6 +259,7 @@ class Bbr final : public CongestionControl {
   void update_congestion_signals() noexcept;
   void reset_congestion_signals() noexcept;
   void adapt_lower_bounds_from_congestion() noexcept;
+  [[nodiscard]] bool is_round_congested() const noexcept;
   void reset_short_term_model() noexcept;
   void save_state_upon_loss() noexcept;
 

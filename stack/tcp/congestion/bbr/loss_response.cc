@@ -131,9 +131,15 @@ void Bbr::update_congestion_signals() noexcept {
   bbr_.is_loss_in_round = false;
 }
 
+bool Bbr::is_round_congested() const noexcept {
+  if (marked_in_round_ > 0 || has_uncounted_mark_) return true;
+  return is_inflight_too_high(rs_.lost, rs_.tx_in_flight);
+}
+
 // AdaptLowerBoundsFromCongestion(), with InitLowerBounds() and LossLowerBounds()
 void Bbr::adapt_lower_bounds_from_congestion() noexcept {
   if (is_probing_bw() || !bbr_.is_loss_in_round) return;
+  if (!is_round_congested()) return;
   if (bbr_.bw_shortterm == kInfinity) bbr_.bw_shortterm = bbr_.max_bw;
   // After a timeout the window is one segment, and says nothing about the path; the one before
   // does.
