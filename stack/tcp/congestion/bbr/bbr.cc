@@ -7,6 +7,30 @@
 
 namespace runnel::tcp {
 
+namespace bbr {
+
+std::string_view name_of(State state) noexcept {
+  switch (state) {
+    case State::Startup:
+      return "Startup";
+    case State::Drain:
+      return "Drain";
+    case State::ProbeBwDown:
+      return "ProbeBW_DOWN";
+    case State::ProbeBwCruise:
+      return "ProbeBW_CRUISE";
+    case State::ProbeBwRefill:
+      return "ProbeBW_REFILL";
+    case State::ProbeBwUp:
+      return "ProbeBW_UP";
+    case State::ProbeRtt:
+      break;
+  }
+  return "ProbeRTT";
+}
+
+}  // namespace bbr
+
 using namespace bbr;
 
 // OnInit(); most of it is in the initializers of bbr::Variables.

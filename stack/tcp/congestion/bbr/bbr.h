@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "runnel/time.h"
 #include "stack/tcp/congestion/bbr/arithmetic.h"
@@ -23,6 +24,9 @@ enum class State : std::uint8_t {
   ProbeBwUp,
   ProbeRtt,
 };
+
+// As the draft writes them: "Startup", "ProbeBW_UP", ...
+[[nodiscard]] std::string_view name_of(State state) noexcept;
 
 // BBR.ack_phase: what the ACKs of now say about the last probe for bandwidth.
 enum class AckPhase : std::uint8_t {
@@ -180,6 +184,7 @@ class Bbr final : public CongestionControl {
   [[nodiscard]] std::uint64_t ssthresh_octets() const override { return UINT64_MAX; }
   [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const override { return c_.pacing_rate; }
   [[nodiscard]] bool governs_recovery() const override { return true; }
+  [[nodiscard]] std::string_view phase() const override { return name_of(bbr_.state); }
   [[nodiscard]] bool holds_back() const override { return bbr_.state == bbr::State::ProbeRtt; }
 
   // For tests and traces: the variables of the draft.
