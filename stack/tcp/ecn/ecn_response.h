@@ -1,0 +1,47 @@
+// How often a sender answers reports of congestion: once a round trip, whatever they are.
+#pragma once
+
+#include <optional>
+
+#include "stack/wire/seq_num.h"
+
+namespace runnel::tcp {
+
+using wire::SeqNum;
+
+// A reduction of the window is answered by the network a round trip later. Until then marks, and
+// losses too, are of segments that left before it: of the same congestion (RFC 3168 section 6.1.2).
+//
+//    SND.UNA          reduced here: SND.NXT then
+//   ────┼──────────────────────┼──────────────────
+//       marks here are answered     these call for another reduction
+class EcnResponse {
+ public:
+  // An ACK arrives.
+  void on_ack(SeqNum ack) noexcept {
+    if (reduced_at_ && *reduced_at_ < ack) reduced_at_.reset();
+  }
+  // Whether what happened to the segment at `seq` has been answered already.
+  [[nodiscard]] bool covers(SeqNum seq) const noexcept {
+    return reduced_at_ && seq < *reduced_at_;
+  }
+  [[nodiscard]] bool is_due() const noexcept { return !reduced_at_; }
+
+  // The window was reduced, for a mark or for a loss.
+  void on_mark(SeqNum nxt) noexcept {
+    reduced_at_ = nxt;
+    is_for_mark_ = true;
+  }
+  void on_loss(SeqNum nxt) noexcept {
+    reduced_at_ = nxt;
+    is_for_mark_ = false;
+  }
+  // Marks are never spurious: a reduction for one stays.
+  [[nodiscard]] bool may_be_undone() const noexcept { return !is_for_mark_; }
+
+ private:
+  std::optional<SeqNum> reduced_at_;
+  bool is_for_mark_ = false;
+};
+
+}  // namespace runnel::tcp
