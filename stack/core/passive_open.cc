@@ -48,6 +48,7 @@ HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record,
   trace_move(TcpState::Listen, TcpState::SynReceived);
   wire::TcpHeader syn_ack = half_open.record.syn_ack(*owner.config, environment_.link, now_);
   syn_ack.options.fast_open = fast_open_reply;
+  tcp::trim_acc_ecn(syn_ack.options);
   if (!syn_ack.options.fits()) syn_ack.options.fast_open.reset();
   send(record.tuple, syn_ack, tcp::IpFields::of(*owner.config));
   return half_open;

@@ -40,6 +40,7 @@ void Engine::tcp_arrives(const Arrival& arrival) {
   tcp::Segment seg = tcp::Segment::from(*view);
   if (seg.options.is_malformed) counters_.drop(DropReason::TcpBadOption);
   seg.block = arrival.block;
+  seg.ecn = Ecn{arrival.packet.ecn()};
   seg.segment_count = segment_count(arrival.meta, seg.text.size());
   counters_.tcp_in_segs += seg.segment_count;
 
@@ -111,6 +112,13 @@ void Engine::segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg) {
     case tcp::SynReceivedAction::Drop:
       return;
     case tcp::SynReceivedAction::ResendSynAck:
+      if (!record.ecn.syn_again(tcp::ecn_bits(seg.flags), seg.ecn)) {
+        // It asks for another kind of ECN than before (RFC 9768 section 3.1.5).
+        answer_with_reset(record.tuple, seg);
+        ++counters_.tcp_attempt_fails;
+        forget_half_open(index, TcpState::Listen);
+        return;
+      }
       record.sent_at = kNever;  // which of the two will have been answered? (Karn's rule)
       send(record.tuple, record.syn_ack(config, environment_.link, now_), fields);
       return;

@@ -70,6 +70,7 @@ bool Engine::transmit_ready(TxFrame& frame) {
 void Engine::finish_frame(TxFrame& frame, const tcp::Connection& connection) {
   wire::Ipv4Header header;
   header.dscp = connection.ip_fields().dscp;
+  header.ecn = static_cast<std::uint8_t>(frame.meta.ecn);
   header.ttl = connection.ip_fields().ttl;
   header.dont_fragment = true;
   header.protocol = wire::kProtocolTcp;
@@ -89,6 +90,7 @@ void Engine::send(const tcp::FourTuple& tuple, const wire::TcpHeader& header,
   if (header.flags.rst) ++counters_.tcp_out_rsts;
   wire::Ipv4Header ip_header;
   ip_header.dscp = fields.dscp;
+  ip_header.ecn = static_cast<std::uint8_t>(fields.ecn_of(header.flags));
   ip_header.ttl = fields.ttl;
   ip_header.dont_fragment = true;
   ip_header.protocol = wire::kProtocolTcp;

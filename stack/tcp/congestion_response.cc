@@ -37,17 +37,20 @@ void Connection::set_congestion_control(CongestionAlgorithm algorithm, Instant n
 
 // --- Acknowledgments -----------------------------------------------------------------------------
 
-void Connection::respond_to(const AckFindings& findings, RecoveryPhase phase_before, Instant now) {
+void Connection::respond_to(const AckFindings& findings, RecoveryPhase phase_before,
+                            const ConnectionEcn::Report& marks, Instant now) {
   if (findings.is_spurious) {
     ++spurious_recoveries_;
     ++environment_.counters.tcp_spurious_recoveries;
-    congestion_->on_spurious_recovery(now);
+    if (ecn_.response().may_be_undone()) congestion_->on_spurious_recovery(now);
     validation_.on_spurious_recovery();
   }
   respond_to_losses(findings, now);
+  if (marks.is_congestion) respond_to_marks(findings.in_flight_before_octets, now);
   if (findings.rate) last_rate_ = findings.rate;
   if (findings.delivered_octets > 0) {
-    const AckEvent event = ack_event(findings, phase_before, now);
+    AckEvent event = ack_event(findings, phase_before, now);
+    event.ce_marked_octets = marks.octets;
     congestion_->on_ack(event);
     if (congestion_->holds_back()) recovery_.on_app_limited(snd_.una, snd_.nxt);
     if (findings.newly_acked_octets > 0) {
@@ -103,12 +106,14 @@ void Connection::validate_congestion_window(Instant now) {
 void Connection::respond_to_losses(const AckFindings& findings, Instant now) {
   LossEvent event;
   event.now = now;
-  event.calls_for_response = findings.loss_began || findings.has_probe_repaired;
+  const bool calls_for_response = findings.loss_began || findings.has_probe_repaired;
+  event.calls_for_response = calls_for_response && !is_answered_already();
   event.total_lost_octets = recovery_.delivery_rate().lost_octets();
   event.delivered_octets = recovery_.delivery_rate().delivered_octets();
   event.begin = event.end = snd_.una;
-  if (event.calls_for_response) {
+  if (calls_for_response) {
     event.in_flight_before_octets = begin_loss_response(findings, now);
+    if (event.calls_for_response) ecn_.reduced_for_loss(snd_.nxt);
     if (recovery_.newly_lost().empty()) {  // without SACK, or a tail loss probe has repaired it
       event.lost_octets = findings.newly_lost_octets;
       if (!recovery_.board().empty()) event.sent = recovery_.board()[0].delivery;
@@ -127,6 +132,14 @@ void Connection::respond_to_losses(const AckFindings& findings, Instant now) {
     congestion_->on_loss(event);
     event.calls_for_response = false;
   }
+}
+
+// A mark has had the window reduced after what is lost now had left: it is the same congestion (RFC
+// 3168 section 6.1.2). Not to DCTCP, which answers marks by less than it answers losses.
+bool Connection::is_answered_already() const noexcept {
+  const auto lost = recovery_.lost();
+  return ecn_.response().is_for_mark() && lost && ecn_.response().covers(lost->begin) &&
+         !uses_dctcp(*config_);
 }
 
 // Counts a loss to which the controller has to respond; returns the FlightSize for it.
@@ -154,6 +167,7 @@ void Connection::respond_to_timeout(Instant now) {
   event.delivered_octets = recovery_.delivery_rate().delivered_octets();
   event.begin = event.end = snd_.una;
   congestion_->on_retransmission_timeout(event);
+  ecn_.reduced_for_loss(snd_.nxt);
   update_pacing_rate();
 }
 

@@ -23,7 +23,8 @@ Connection::Connection(Environment& environment, ConnectionId id, const FourTupl
       delayed_ack_(config_->quick_acks),
       keepalive_(config_->keepalive),
       user_timeout_(*config_),
-      ip_fields_{config_->ttl, config_->dscp},
+      ip_fields_(IpFields::of(*config_)),
+      ecn_(*config_, environment.counters),
       urgent_sender_(config_->urgent_pointer),
       urgent_receiver_(config_->urgent_inline, config_->urgent_pointer),
       rtt_(*config_),
@@ -141,6 +142,11 @@ TcpInfo Connection::info() const noexcept {
   info.spurious_recoveries = spurious_recoveries_;
   info.duplicates_reported = duplicates_reported_;
   info.has_sack = recovery_.uses_sack();
+  info.ecn = ecn_.feedback();
+  info.sends_ecn_capable = ecn_.sends_ect();
+  info.ce_marks_received = ecn_.marks_received();
+  info.ce_marks_reported = ecn_.marks_reported();
+  info.ecn_responses = ecn_.responses();
   info.recovery_phase = recovery_.phase();
   info.recovery_timer = recovery_timer();
   info.minimum_rtt = recovery_.rack().minimum_rtt().value_or(Duration{0});

@@ -23,6 +23,7 @@
 #include "stack/tcp/congestion/start_window.h"
 #include "stack/tcp/congestion/window_validation.h"
 #include "stack/tcp/delayed_ack.h"
+#include "stack/tcp/ecn/connection_ecn.h"
 #include "stack/tcp/environment.h"
 #include "stack/tcp/fast_open.h"
 #include "stack/tcp/handshake.h"
@@ -63,6 +64,7 @@ enum class TimerKind : std::uint8_t {
   UserTimeout,
   Linger,  // how long what was written may take after close()
   FinWait2,
+  EcnPause,    // no new data before: see respond_to_marks()
   Inactivity,  // the application's own
   Count,
 };
@@ -76,6 +78,7 @@ struct PassiveOpen {
   std::uint16_t peer_mss_octets = kDefaultMssOctets;
   std::optional<std::uint8_t> peer_scale;  // from the peer's SYN; both sides scale, or neither
   bool is_sack_permitted = false;
+  EcnHandshake ecn;
   Timestamps timestamps;
   std::optional<Instant> syn_ack_sent_at;  // none after a second SYN,ACK (Karn), or a SYN cookie
   std::uint8_t syn_ack_retransmissions = 0;
@@ -174,6 +177,7 @@ class Connection {
   [[nodiscard]] bool owes_ack() const noexcept { return ack_now_; }
   [[nodiscard]] std::size_t writable_octets() const noexcept;
   [[nodiscard]] std::size_t readable_octets() const noexcept;
+  [[nodiscard]] const ConnectionEcn& ecn() const noexcept { return ecn_; }
   [[nodiscard]] const IpFields& ip_fields() const noexcept { return ip_fields_; }
   [[nodiscard]] TcpInfo info() const noexcept;
   [[nodiscard]] const timer::TimerTable<TimerKind>& timers() const noexcept { return timers_; }
@@ -214,6 +218,9 @@ class Connection {
   // The SYN was acknowledged: data may flow.
   void enter_established(Instant now);
   [[nodiscard]] bool transmit_handshake(TxFrame& frame, Instant now);
+
+  // The peer's SYN comes again.
+  void syn_arrives_again(const Segment& seg, Instant now);
 
   // --- path_estimate.cc ------------------------------------------------------------------------
   void begin_with_shared_ssthresh();
@@ -257,11 +264,13 @@ class Connection {
   void begin_congestion_control(unsigned lost_syns, Instant now);
   [[nodiscard]] CongestionParameters congestion_parameters(Instant now) const noexcept;
   // Tells the controller, PRR and the counters what was found.
-  void respond_to(const AckFindings& findings, RecoveryPhase phase_before, Instant now);
+  void respond_to(const AckFindings& findings, RecoveryPhase phase_before,
+                  const ConnectionEcn::Report& marks, Instant now);
   void respond_to_losses(const AckFindings& findings, Instant now);
   [[nodiscard]] AckEvent ack_event(const AckFindings& findings, RecoveryPhase phase_before,
                                    Instant now) const noexcept;
   [[nodiscard]] std::uint64_t begin_loss_response(const AckFindings& findings, Instant now);
+  [[nodiscard]] bool is_answered_already() const noexcept;
   void respond_to_timeout(Instant now);
   void note_start_window_loss(SeqNum seq) noexcept;
   // After an idle time.
@@ -278,6 +287,14 @@ class Connection {
   void trace_acknowledgment(const AckFindings& findings, Instant now) const;
   [[nodiscard]] SendingState sending_state() const noexcept;
   [[nodiscard]] std::string_view phase() const noexcept;
+
+  // --- ecn_feedback.cc: explicit congestion notification --------------------------------------
+  void note_marks(const Segment& seg, Instant now);
+  void acknowledge_before(const Segment& seg, Instant now);
+  [[nodiscard]] std::optional<wire::TcpAccEcn> acc_ecn_option() const noexcept;
+  [[nodiscard]] std::size_t acc_ecn_octets() const noexcept;
+  void add_ecn_bits(wire::TcpFlags& flags, bool is_pure_ack) const noexcept;
+  void respond_to_marks(std::uint64_t in_flight_before_octets, Instant now);
 
   // --- recovery_timer.cc: the one timer that watches over what is in flight --------------------
   // The retransmission timer begins anew (RFC 6298 section 5), unless a probe or a look at what is
@@ -370,6 +387,8 @@ class Connection {
   // How many SACK blocks the next segment carries.
   [[nodiscard]] std::size_t sack_block_count() const noexcept;
   [[nodiscard]] std::uint32_t user_timeout_option_octets() const noexcept;
+  // What SACK and AccECN may take of a header, as far as text comes first.
+  [[nodiscard]] std::size_t extra_option_space() const noexcept;
   void add_options(wire::TcpOptions& options, wire::TcpFlags flags, Instant now);
 
   // --- probes.cc -------------------------------------------------------------------------------
@@ -473,6 +492,7 @@ class Connection {
   std::optional<Duration> linger_;
   Duration inactivity_{0};
   IpFields ip_fields_;
+  ConnectionEcn ecn_;
   UrgentSender urgent_sender_;
   UrgentReceiver urgent_receiver_;
 

@@ -46,6 +46,8 @@ class DelayedAck {
   }
   // Text has arrived behind a gap.
   void gap_seen() noexcept { quick_left_ = quick_acks_; }
+  // Text has arrived in order that no ACK covers yet.
+  [[nodiscard]] bool is_text_waiting() const noexcept { return waiting_octets_ > 0; }
   // A segment with ACK leaves.
   void acknowledged() noexcept { waiting_octets_ = 0; }
 

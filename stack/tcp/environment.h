@@ -9,6 +9,7 @@
 #include "runnel/event.h"
 #include "runnel/trace.h"
 #include "stack/buffer/slab.h"
+#include "stack/tcp/ecn/negotiation.h"
 #include "stack/tcp/segment.h"
 
 namespace runnel::tcp {
@@ -29,9 +30,14 @@ struct IpFields {
 
   std::uint8_t ttl = 64;
   std::uint8_t dscp = 0;
+  Ecn handshake_ecn = Ecn::NotEct;  // of SYN, SYN,ACK and RST; what has no data is Not-ECT else
 
-  [[nodiscard]] static constexpr IpFields of(const TcpConfig& config) noexcept {
-    return {config.ttl, config.dscp};
+  [[nodiscard]] static IpFields of(const TcpConfig& config) noexcept {
+    return {config.ttl, config.dscp, handshake_codepoint(config)};
+  }
+  // The codepoint of a segment without data.
+  [[nodiscard]] constexpr Ecn ecn_of(const wire::TcpFlags& flags) const noexcept {
+    return flags.syn || flags.rst ? handshake_ecn : Ecn::NotEct;
   }
 };
 

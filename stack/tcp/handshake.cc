@@ -37,10 +37,12 @@ void Connection::segment_arrives_syn_sent(Segment& seg, Instant now) {
   last_heard_ = now;
   learn_from_syn(seg, now);
   if (!is_ack_acceptable) {  // simultaneous open: answer with SYN,ACK
+    ecn_.syn_arrived(seg);
     set_state(State::SynReceived, now);
     is_handshake_pending_ = true;
     return;
   }
+  ecn_.syn_ack_arrived(seg);
   snd_.wl1 = seg.seq;
   snd_.wl2 = seg.ack;
   is_handshake_pending_ = false;
@@ -50,6 +52,7 @@ void Connection::segment_arrives_syn_sent(Segment& seg, Instant now) {
     recovery_.on_handshake(now - *syn_sent_at_, now);
   }
   enter_established(now);
+  if (ecn_.take_syn_was_marked()) respond_to_marks(congestion_->cwnd_octets(), now);
   acknowledge_now();
   process_urgent(seg);
   // Text and FIN that came with the SYN go through the seventh and eighth step.
@@ -82,6 +85,20 @@ void Connection::learn_from_syn(const Segment& seg, Instant now) {
   begin_congestion_control(retransmissions_, now);
 }
 
+// Our SYN,ACK was lost. A SYN that asks for another kind of ECN than the one before it is refused,
+// because nobody could tell which of the two counts (RFC 9768 section 3.1.5).
+void Connection::syn_arrives_again(const Segment& seg, Instant now) {
+  if (ecn_.syn_again(seg)) {
+    is_handshake_pending_ = true;
+    return;
+  }
+  if (const auto reset = reset_answering(tuple_, seg)) {
+    environment_.segments.send(tuple_, *reset, ip_fields_);
+  }
+  ++environment_.counters.tcp_attempt_fails;
+  enter_closed(Errc::connection_reset, now);
+}
+
 void Connection::enter_established(Instant now) {
   if (retransmissions_ > 0) rtt_.handshake_was_retransmitted();
   retransmissions_ = 0;
@@ -111,6 +128,9 @@ bool Connection::transmit_handshake(TxFrame& frame, Instant now) {
   if (flags.ack ? snd_.scale > 0 || rcv_.scale > 0 : config_->window_scaling) {
     options.window_scale = offered_window_scale(*config_);
   }
+  if (flags.ack && ecn_.has_syn_ack_option(retransmissions_)) options.acc_ecn = initial_acc_ecn();
+  set_ecn_bits(flags,
+               flags.ack ? ecn_.syn_ack_bits(retransmissions_) : ecn_.syn_bits(retransmissions_));
   if (user_timeout_.is_enabled()) options.user_timeout = user_timeout_.option();
   options.sack_permitted = flags.ack ? is_sack_permitted_ : config_->sack;
   if (!flags.ack && config_->timestamps) options.timestamps = timestamps_.option(false, now);
@@ -125,6 +145,7 @@ bool Connection::transmit_handshake(TxFrame& frame, Instant now) {
     ++environment_.counters.tcp_retrans_segs;
   }
   snd_.nxt = max(snd_.nxt, snd_.iss + emit(frame, snd_.iss, flags, text_octets, options, now));
+  frame.meta.ecn = ip_fields_.ecn_of(flags);
   restart_recovery_timer(now);
   return true;
 }

@@ -40,6 +40,7 @@ SynReceivedRecord SynReceivedRecord::from_syn(const FourTuple& tuple, const Segm
     record.peer_scale = clamped_scale(*syn.options.window_scale);
   }
   record.is_sack_permitted = config.sack && syn.options.sack_permitted;
+  record.ecn = EcnHandshake::from_syn(ecn_mode_of(config), ecn_bits(syn.flags), syn.ecn);
   return record;
 }
 
@@ -65,6 +66,9 @@ wire::TcpHeader SynReceivedRecord::syn_ack(const TcpConfig& config, const LinkLi
   header.options.sack_permitted = is_sack_permitted;
   if (config.user_timeout_option) header.options.user_timeout = UserTimeout(config).option();
   if (timestamps.is_agreed()) header.options.timestamps = timestamps.option(true, now);
+  set_ecn_bits(header.flags, ecn.syn_ack_bits(retransmissions, config.ecn_syn_attempts));
+  if (ecn.has_option(retransmissions)) header.options.acc_ecn = initial_acc_ecn();
+  trim_acc_ecn(header.options);
   return header;
 }
 
@@ -73,6 +77,9 @@ wire::TcpHeader SynReceivedRecord::bare_ack(const TcpConfig& config, Instant now
   header.seq = iss + 1;
   header.ack = irs + 1;
   header.flags.ack = true;
+  if (ecn.feedback == EcnFeedback::Accurate) {
+    set_ecn_bits(header.flags, AccurateEcnReceiver().ace());
+  }
   const std::uint8_t scale =
       peer_scale == kNoScale ? std::uint8_t{0} : offered_window_scale(config);
   header.window = static_cast<std::uint16_t>(syn_window(config.receive_buffer_octets) >> scale);
@@ -100,6 +107,7 @@ PassiveOpen SynReceivedRecord::promote(const TcpConfig& config) const noexcept {
   open.peer_mss_octets = peer_mss_octets;
   open.is_sack_permitted = is_sack_permitted;
   open.timestamps = timestamps;
+  open.ecn = ecn;
   if (peer_scale != kNoScale) open.peer_scale = peer_scale;
   if (retransmissions == 0 && sent_at != kNever) open.syn_ack_sent_at = sent_at;
   open.syn_ack_retransmissions = retransmissions;

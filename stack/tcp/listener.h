@@ -43,6 +43,7 @@ struct SynReceivedRecord {
   std::uint8_t peer_scale = kNoScale;
   std::uint8_t retransmissions = 0;
   bool is_sack_permitted = false;
+  EcnHandshake ecn;
   Timestamps timestamps;
 
   [[nodiscard]] static SynReceivedRecord from_syn(const FourTuple& tuple, const Segment& syn,

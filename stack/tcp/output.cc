@@ -33,6 +33,7 @@ bool Connection::poll_transmit(TxFrame& frame, Instant now) {
     case State::Closing:
     case State::LastAck:
       if (is_handshake_pending_ && !is_syn_acked_ && transmit_handshake(frame, now)) return true;
+      if (ack_now_ && ecn_.owes_handshake_ack()) break;  // before any data
       if (transmit_data(frame, now)) return true;
       recovery_.on_flight_sent(snd_.una, snd_.nxt);
       if (transmit_probe(frame, now)) return true;
@@ -147,7 +148,7 @@ bool Connection::transmit_tail_loss_probe(TxFrame& frame, Instant now) {
 // --- New data ------------------------------------------------------------------------------------
 
 bool Connection::transmit_new(TxFrame& frame, Instant now) {
-  if (!may_send_data() || unsent() == 0) return false;
+  if (!may_send_data() || unsent() == 0 || timers_.is_set(TimerKind::EcnPause)) return false;
   if (recovery_.lost() && !recovery_.wants_new_data()) return false;
   if (snd_.una == snd_.nxt) restart_congestion_window(now);
   forget_old_path_mtu(now);
@@ -166,6 +167,7 @@ bool Connection::send_new(TxFrame& frame, const Permission& permission, Instant 
   const SeqNum seq = snd_.nxt;
   wire::TcpFlags flags{.fin = permission.fin, .ack = true};
   flags.psh = permission.octets > 0 && seq + permission.octets == data_end();
+  flags.cwr = permission.octets > 0 && ecn_.owes_cwr();
   const std::uint32_t in_flight_before = in_flight();
   const SeqNum end = seq + emit(frame, seq, flags, permission.octets, {}, now);
   if (!recovery_.on_transmit({seq, end}, segment_octets_of(frame), now)) {
@@ -174,6 +176,8 @@ bool Connection::send_new(TxFrame& frame, const Permission& permission, Instant 
     timers_.set(TimerKind::Persist, now + config_->sws_override);
     return false;
   }
+  if (permission.octets > 0) frame.meta.ecn = ecn_.data_codepoint();
+  if (flags.cwr) ecn_.cwr_sent();
   snd_.nxt = end;
   override_sws_ = false;
   window_probe_.octet_counts();
@@ -233,6 +237,7 @@ std::uint32_t Connection::maximum_text_octets() const noexcept {
   // The pointer is right for one segment only: a link that cuts super-packets would repeat it.
   if (urgent_sender_.is_urgent(snd_.una)) return one;
   if (!link.segmentation_offload) return one;
+  if (ecn_.owes_cwr()) return one;  // CWR belongs to one segment
   const std::size_t fits = link.gso_maximum_octets - kIpv4HeaderOctets - wire::kTcpMaxHeaderOctets;
   const std::size_t most = std::min<std::size_t>(fits, pacer_.quantum_octets());
   return static_cast<std::uint32_t>(std::max<std::size_t>(one, most - most % one));
@@ -273,7 +278,8 @@ Connection::Permission Connection::new_data_permission() {
 
 std::uint32_t Connection::text_limit() const noexcept {
   return smss_ - user_timeout_option_octets() -
-         static_cast<std::uint32_t>(wire::sack_option_octets(sack_block_count()));
+         static_cast<std::uint32_t>(wire::sack_option_octets(sack_block_count()) +
+                                    acc_ecn_octets());
 }
 
 // Data carry the user timeout option until a segment with it was acknowledged.
@@ -281,19 +287,27 @@ std::uint32_t Connection::user_timeout_option_octets() const noexcept {
   return user_timeout_.is_to_be_announced(snd_.una) ? UserTimeout::kOptionOctets : 0;
 }
 
-// As many as the option space holds, and SMSS: on a path of a tiny MTU text comes first.
-std::size_t Connection::sack_block_count() const noexcept {
-  if (!is_sack_permitted_) return 0;
+// On a path of a tiny MTU text comes first.
+std::size_t Connection::extra_option_space() const noexcept {
   const std::size_t taken =
       (timestamps_.is_agreed() ? Timestamps::kOptionOctets : 0U) + user_timeout_option_octets();
-  const std::size_t space = std::min<std::size_t>(wire::kTcpMaxOptionOctets - taken, smss_ / 2U);
+  return std::min<std::size_t>(wire::kTcpMaxOptionOctets - taken, smss_ / 2U);
+}
+
+// As many as the option space holds.
+std::size_t Connection::sack_block_count() const noexcept {
+  if (!is_sack_permitted_) return 0;
+  const std::size_t space = extra_option_space() - acc_ecn_octets();
   return sack_reporter_.block_count(out_of_order_, wire::sack_blocks_in(space));
 }
 
 // What every segment carries beside what its caller wants to say.
 void Connection::add_options(wire::TcpOptions& options, wire::TcpFlags flags, Instant now) {
   if (timestamps_.is_agreed()) options.timestamps = timestamps_.option(flags.ack, now);
-  const std::size_t blocks = flags.ack && !flags.syn ? sack_block_count() : 0;
+  if (flags.syn) trim_acc_ecn(options);
+  if (flags.syn || !flags.ack) return;
+  const std::size_t blocks = sack_block_count();
+  options.acc_ecn = acc_ecn_option();
   if (blocks == 0) return;
   if (sack_reporter_.has_duplicate()) ++environment_.counters.tcp_dsacks_sent;
   options.sack = sack_reporter_.take_blocks(out_of_order_, blocks, {rcv_.nxt, received_offset_});
@@ -323,6 +337,9 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
   header.seq = seq;
   header.flags = flags;
   header.options = options;
+  const bool has_payload = frame.payload_octets() > 0;
+  const bool is_pure_ack = !has_payload && !flags.fin && options.sack.empty();
+  if (flags.ack && !flags.syn) add_ecn_bits(header.flags, is_pure_ack);
   urgent_sender_.acknowledged(snd_.una);
   urgent_sender_.announce(header);
   if (flags.ack) header.ack = rcv_.nxt;
@@ -343,6 +360,7 @@ std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
     timestamps_.on_ack_sent(rcv_.nxt);
     delayed_ack_.acknowledged();
     timers_.cancel(TimerKind::DelayedAck);
+    if (!flags.syn) ecn_.ack_sent(options.acc_ecn.has_value(), is_pure_ack);
   }
   environment_.counters.tcp_out_segs += std::max(1U, (text + limit - 1) / limit);
   if (options.user_timeout && text > 0) user_timeout_.announced(text_end);

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "runnel/bytes.h"
+#include "runnel/ecn.h"
 #include "runnel/endpoint.h"
 #include "stack/buffer/slab.h"
 #include "stack/wire/tcp.h"
@@ -33,8 +34,11 @@ struct Segment {
   Bytes text;             // SEG.TEXT: the payload
   buffer::SlabRef block;  // what `text` lies in
   std::uint32_t segment_count = 1;
-  bool is_trimmed = false;  // part of it was old, or right of the window
-  bool had_syn = false;     // as it was sent
+  std::uint32_t text_octets = 0;  // as it was sent
+  Ecn ecn = Ecn::NotEct;          // the IP header's
+  bool is_trimmed = false;        // part of it was old, or right of the window
+  bool had_syn = false;           // as it was sent, unless it counts as without
+  bool came_with_syn = false;     // as it was sent: its AE, CWR and ECE are those of a handshake
 
   // SEG.LEN: octets of sequence space, SYN and FIN counting one each (RFC 9293 section 3.4).
   [[nodiscard]] std::uint32_t len() const noexcept {
@@ -76,11 +80,12 @@ struct Segment {
     segment.seq = segment.header_seq = view.seq();
     segment.ack = view.ack();
     segment.flags = view.flags();
-    segment.had_syn = segment.flags.syn;
+    segment.had_syn = segment.came_with_syn = segment.flags.syn;
     segment.window = view.window();
     segment.urgent_pointer = view.urgent_pointer();
     segment.options = view.options();
     segment.text = view.payload();
+    segment.text_octets = static_cast<std::uint32_t>(segment.text.size());
     return segment;
   }
 };

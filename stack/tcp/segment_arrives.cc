@@ -46,6 +46,7 @@ void Connection::segment_arrives_otherwise(Segment& seg, Instant now) {
   last_heard_ = now;
   keepalive_.heard();
   if (check_ack(seg, now) == Verdict::Discard) return;  // fifth
+  note_marks(seg, now);
   if (seg.options.user_timeout) user_timeout_option_arrives(*seg.options.user_timeout, now);
   process_urgent(seg);     // sixth
   process_text(seg, now);  // seventh
@@ -87,12 +88,14 @@ Connection::Verdict Connection::check_sequence_number(Segment& seg, Instant now)
     // Data and FINs, window probes among them, are always answered; what carries nothing only as
     // often as challenge ACKs are, so that two confused ends do not answer each other for ever.
     if (state_ == State::SynReceived && seg.flags.syn && seg.seq == rcv_.irs && !seg.flags.ack) {
-      is_handshake_pending_ = true;  // the peer repeats its SYN: our SYN,ACK was lost
+      syn_arrives_again(seg, now);
     } else if (!seg.text.empty() || seg.flags.fin) {
       report_duplicate(seg.seq, min(seg.end(), rcv_.nxt));
       acknowledge_now();
     } else {
       send_challenge_ack(now);
+      const bool is_syn_ack = seg.flags.syn && seg.flags.ack && seg.seq == rcv_.irs;
+      if (is_syn_ack && ack_now_) ecn_.syn_ack_again(seg);
     }
     return Verdict::Discard;
   }
@@ -149,7 +152,7 @@ Connection::Verdict Connection::check_syn(const Segment& seg, Instant now) {
   if (!seg.had_syn) return Verdict::Continue;
   // The peer repeats its SYN, with data that were not taken the first time.
   if (!is_syn_acked_ && seg.header_seq == rcv_.irs && !seg.flags.ack) {
-    is_handshake_pending_ = true;
+    syn_arrives_again(seg, now);
     return Verdict::Discard;
   }
   drop(DropReason::TcpSynChallenged);

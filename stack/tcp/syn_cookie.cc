@@ -47,6 +47,7 @@ SeqNum SynCookieGenerator::cookie(const FourTuple& tuple, SeqNum irs, std::uint3
 wire::TcpHeader SynCookieGenerator::syn_ack(SynReceivedRecord record, const TcpConfig& config,
                                             const LinkLimits& link, Instant now) const {
   record.iss = cookie(record.tuple, record.irs, mss_index(record.peer_mss_octets), step_of(now));
+  record.ecn.forget_all_but_accurate();
   if (!record.timestamps.is_agreed()) {
     record.peer_scale = SynReceivedRecord::kNoScale;
     record.is_sack_permitted = false;
@@ -79,6 +80,7 @@ std::optional<SynReceivedRecord> SynCookieGenerator::restore(
   record.sent_at = kNever;
   record.peer_window = ack.window;
   record.peer_mss_octets = std::max(kMss[index], config.minimum_mss_octets);
+  record.ecn = EcnHandshake::from_cookie(ecn_mode_of(config), ecn_bits(ack.flags));
   record.agree_on_timestamps(ack, config, timestamp_offset, now);
   if (!record.timestamps.is_agreed()) return record;
 

@@ -36,6 +36,8 @@ namespace runnel::tcp {
 // agree to them. Bits of the clock's value are replaced such that TSval never exceeds the clock:
 // it is up to 31 ticks early, and the segments after it, which have the clock's own, are later.
 //
+// AccECN shows in the ACK by itself (RFC 9768 section 5.1); classic ECN would not, and is refused.
+//
 // What is lost in comparison with a record: the SYN,ACK is not retransmitted, its round trip is
 // unknown or, by the timestamp's echo, up to 31 ms too long, and ISS does not grow with time.
 class SynCookieGenerator {

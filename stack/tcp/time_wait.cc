@@ -17,6 +17,7 @@ TimeWaitRecord TimeWaitRecord::from(const Connection& connection) noexcept {
   record.time_wait = connection.config().time_wait;
   record.timestamps = connection.timestamps();
   record.ip_fields = connection.ip_fields();
+  record.ecn_bits = connection.ecn().ack_bits(false);
   return record;
 }
 
@@ -25,6 +26,7 @@ wire::TcpHeader TimeWaitRecord::bare_ack(Instant now) const {
   header.seq = snd_nxt;
   header.ack = rcv_nxt;
   header.flags.ack = true;
+  set_ecn_bits(header.flags, ecn_bits);
   header.window = static_cast<std::uint16_t>(std::min<std::uint32_t>(rcv_wnd >> rcv_scale, 65535));
   if (timestamps.is_agreed()) header.options.timestamps = timestamps.option(true, now);
   return header;

@@ -17,7 +17,8 @@ struct TimeWaitRecord {
   SeqNum rcv_nxt;
   std::uint32_t rcv_wnd = 0;  // octets
   std::uint8_t rcv_scale = 0;
-  bool ignores_reset = false;  // the connection's TcpConfig::time_wait_ignores_reset
+  EcnBits ecn_bits = kNoEcnBits;  // of every ACK: what the connection said last
+  bool ignores_reset = false;     // the connection's TcpConfig::time_wait_ignores_reset
   IpFields ip_fields;
   Duration time_wait{0};  // ... and time_wait: 2 MSL
   Timestamps timestamps;

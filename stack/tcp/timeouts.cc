@@ -17,6 +17,7 @@ void Connection::timeouts(Instant now) {
   if (take(TimerKind::Reordering)) reordering_timeout(now);
   if (take(TimerKind::TailLossProbe)) probe_tail_now_ = true;
   if (take(TimerKind::Retransmission)) retransmission_timeout(now);
+  (void)take(TimerKind::EcnPause);  // poll_transmit() goes on
   if (take(TimerKind::Persist)) persist_timeout(now);
   if (take(TimerKind::DelayedAck)) acknowledge_now();
   if (take(TimerKind::Keepalive)) keepalive_timeout(now);
@@ -97,7 +98,7 @@ void Connection::reordering_timeout(Instant now) {
   if (rtt_.has_sample()) srtt = rtt_.smoothed();
   const AckFindings findings = recovery_.on_reordering_timeout(snd_.una, snd_.nxt, srtt, now);
   path_probe_lost(findings, now);
-  respond_to(findings, phase_before, now);
+  respond_to(findings, phase_before, {}, now);
   look_again_ = findings.look_again;
   arm_recovery_timer();
 }

@@ -38,6 +38,7 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
   }
   is_sack_permitted_ = open.is_sack_permitted;
   timestamps_ = open.timestamps;
+  ecn_.begin_passive(open.ecn, open.syn_ack_retransmissions);
   peer_mss_ = open.peer_mss_octets;
   start_path_mtu_discovery(now);
   begin_congestion_control(open.syn_ack_retransmissions, now);

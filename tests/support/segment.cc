@@ -40,6 +40,7 @@ std::vector<std::uint8_t> SegmentBuilder::build() const {
 
   wire::Ipv4Header ip;
   ip.ttl = ttl_;
+  ip.ecn = static_cast<std::uint8_t>(ecn_);
   ip.dont_fragment = true;
   ip.protocol = wire::kProtocolTcp;
   ip.source = from_.address;
@@ -73,6 +74,7 @@ std::optional<SentSegment> SentSegment::parse(Bytes packet, const PacketMeta& me
   segment.payload = std::string(as_text(tcp->payload()));
   segment.ttl = ip->ttl();
   segment.dscp = ip->dscp();
+  segment.ecn = Ecn{ip->ecn()};
   segment.gso_size_octets = meta.gso_size_octets;
   segment.octets.assign(packet.begin(), packet.end());
   return segment;

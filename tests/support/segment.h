@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "runnel/ecn.h"
 #include "runnel/endpoint.h"
 #include "runnel/packet.h"
 #include "runnel/time.h"
@@ -76,6 +77,22 @@ class SegmentBuilder {
   }
   SegmentBuilder& flags(const wire::TcpFlags& flags) {
     header_.flags = flags;
+    return *this;
+  }
+  // AE, CWR and ECE as a number, AE highest: also the ACE field of AccECN.
+  SegmentBuilder& ecn_bits(unsigned bits) {
+    header_.flags.ae = (bits & 4U) != 0;
+    header_.flags.cwr = (bits & 2U) != 0;
+    header_.flags.ece = (bits & 1U) != 0;
+    return *this;
+  }
+  // The IP header's ECN field.
+  SegmentBuilder& ecn(Ecn value) {
+    ecn_ = value;
+    return *this;
+  }
+  SegmentBuilder& acc_ecn(const wire::TcpAccEcn& value) {
+    header_.options.acc_ecn = value;
     return *this;
   }
   SegmentBuilder& window(std::uint16_t value) {
@@ -171,6 +188,7 @@ class SegmentBuilder {
   std::optional<std::uint8_t> data_offset_;
   std::uint8_t reserved_ = 0;
   std::uint8_t ttl_ = 64;
+  Ecn ecn_ = Ecn::NotEct;
   bool corrupts_checksum_ = false;
   bool leaves_timestamps_out_ = false;
 };
@@ -189,6 +207,7 @@ struct SentSegment {
   std::string payload;
   std::uint8_t ttl = 0;
   std::uint8_t dscp = 0;
+  Ecn ecn = Ecn::NotEct;
   std::uint16_t gso_size_octets = 0;
   std::vector<std::uint8_t> octets;  // the whole packet
 
@@ -196,6 +215,11 @@ struct SentSegment {
   [[nodiscard]] std::uint32_t length() const noexcept {
     return static_cast<std::uint32_t>(payload.size()) + (flags.syn ? 1U : 0U) +
            (flags.fin ? 1U : 0U);
+  }
+
+  // AE, CWR and ECE as a number, AE highest.
+  [[nodiscard]] unsigned ecn_bits() const noexcept {
+    return (flags.ae ? 4U : 0U) | (flags.cwr ? 2U : 0U) | (flags.ece ? 1U : 0U);
   }
 
   // Nothing when `packet` is not TCP.

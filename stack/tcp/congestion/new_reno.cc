@@ -11,7 +11,7 @@ void NewReno::begin_with_ssthresh(std::uint64_t octets) {
 void NewReno::on_transmit(const TransmitEvent&) {}
 
 void NewReno::on_ack(const AckEvent& event) {
-  if (event.in_recovery || event.app_limited) return;
+  if (event.in_recovery || event.app_limited || event.ce_marked_octets > 0) return;
   std::uint64_t acked = event.newly_acked_octets;
   if (cwnd_ < ssthresh_) {
     // DEVIATES: 5681-3.1-SS. The RFC allows one SMSS for each ACK. One ACK here may stand for a
@@ -36,6 +36,10 @@ void NewReno::on_loss(const LossEvent& event) {
   if (!event.calls_for_response) return;
   reduce(event.in_flight_before_octets);
   cwnd_ = ssthresh_;
+  // Marks, unlike losses, may take the window down to one segment (RFC 3168 section 6.1.2).
+  if (event.cause == LossEvent::Cause::EcnMark) {
+    cwnd_ = std::min(prior_cwnd_, std::max(event.in_flight_before_octets / 2, smss_));
+  }
 }
 
 void NewReno::on_retransmission_timeout(const LossEvent& event) {

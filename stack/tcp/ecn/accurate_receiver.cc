@@ -72,8 +72,9 @@ std::optional<wire::TcpAccEcn> AccurateEcnReceiver::option(std::size_t space,
 }
 
 wire::TcpAccEcn initial_acc_ecn() noexcept {
-  return AccurateEcnReceiver().option(std::numeric_limits<std::size_t>::max(), true).value_or(
-      wire::TcpAccEcn{});
+  return AccurateEcnReceiver()
+      .option(std::numeric_limits<std::size_t>::max(), true)
+      .value_or(wire::TcpAccEcn{});
 }
 
 void trim_acc_ecn(wire::TcpOptions& options) noexcept {

@@ -22,9 +22,7 @@ class EcnResponse {
     if (reduced_at_ && *reduced_at_ < ack) reduced_at_.reset();
   }
   // Whether what happened to the segment at `seq` has been answered already.
-  [[nodiscard]] bool covers(SeqNum seq) const noexcept {
-    return reduced_at_ && seq < *reduced_at_;
-  }
+  [[nodiscard]] bool covers(SeqNum seq) const noexcept { return reduced_at_ && seq < *reduced_at_; }
   [[nodiscard]] bool is_due() const noexcept { return !reduced_at_; }
 
   // The window was reduced, for a mark or for a loss.
@@ -36,6 +34,8 @@ class EcnResponse {
     reduced_at_ = nxt;
     is_for_mark_ = false;
   }
+  // Whether the last reduction was for a mark.
+  [[nodiscard]] bool is_for_mark() const noexcept { return is_for_mark_; }
   // Marks are never spurious: a reduction for one stays.
   [[nodiscard]] bool may_be_undone() const noexcept { return !is_for_mark_; }
 

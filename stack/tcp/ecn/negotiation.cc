@@ -2,13 +2,11 @@
 
 namespace runnel::tcp {
 
-namespace {
-
-bool uses_dctcp(const TcpConfig&) noexcept { return false; }
-
-}  // namespace
-
 // --- Both sides ----------------------------------------------------------------------------------
+
+bool uses_dctcp(const TcpConfig& config) noexcept {
+  return name_of(config.congestion_control) == "dctcp";
+}
 
 EcnMode ecn_mode_of(const TcpConfig& config) noexcept {
   if (config.ecn == EcnMode::WhenAsked && uses_dctcp(config)) return EcnMode::Classic;

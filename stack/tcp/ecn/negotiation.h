@@ -31,6 +31,9 @@ constexpr void set_ecn_bits(wire::TcpFlags& flags, EcnBits bits) noexcept {
 
 // --- Both sides ----------------------------------------------------------------------------------
 
+// Whether the connection is DCTCP's.
+[[nodiscard]] bool uses_dctcp(const TcpConfig& config) noexcept;
+
 // How these parameters ask for ECN.
 [[nodiscard]] EcnMode ecn_mode_of(const TcpConfig& config) noexcept;
 
@@ -72,23 +75,23 @@ struct EcnAnswer {
 
 // What a server in SYN-RECEIVED learns from a pure ACK (table 4).
 struct EcnHandshakeAck {
-  bool is_usable = true;           // false: no ECT is to be sent, and no feedback to be answered
-  std::uint8_t ce_packets = 5;     // s.cep
+  bool is_usable = true;        // false: no ECT is to be sent, and no feedback to be answered
+  std::uint8_t ce_packets = 5;  // s.cep
   std::optional<Ecn> syn_ack_arrived_as;
   friend bool operator==(const EcnHandshakeAck&, const EcnHandshakeAck&) noexcept = default;
 };
 [[nodiscard]] EcnHandshakeAck read_handshake_ack(EcnBits ace) noexcept;
 
-// What a server remembers of a handshake: few octets, because peers decide how many there are.
+// What a server remembers of a handshake: one octet, because peers decide how many there are.
 //
 // The feedback that the first SYN has chosen stays (RFC 9768 section 3.1.5). A SYN that does not
 // ask any more shows that the peer may not know what was agreed upon: then nothing leaves as ECT,
 // though what arrives is reported.
 struct EcnHandshake {
-  EcnFeedback feedback = EcnFeedback::None;
-  Ecn syn_arrived_as = Ecn::NotEct;  // the latest one
-  bool may_send_ect = true;
-  bool is_syn_repeated = false;
+  EcnFeedback feedback : 2 = EcnFeedback::None;
+  Ecn syn_arrived_as : 2 = Ecn::NotEct;  // the latest one
+  bool may_send_ect : 1 = true;
+  bool is_syn_repeated : 1 = false;
 
   [[nodiscard]] static EcnHandshake from_syn(EcnMode mode, EcnBits bits, Ecn arrived_as) noexcept;
   // Of a SYN cookie: the ACK shows by itself whether AccECN was agreed upon (section 5.1). Classic
