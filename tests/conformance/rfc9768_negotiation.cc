@@ -151,7 +151,7 @@ TEST_F(Rfc9768Negotiation, R_9768_3_1_5_NOSWITCH_AnotherSynAckChangesNothing) {
     send(ecn_syn(bits).ack(our(0)));
     EXPECT_EQ(next_bits(), 0b110U);
     EXPECT_EQ(info().ecn, EcnFeedback::Accurate);
-    EXPECT_TRUE(sends_ect());
+    EXPECT_TRUE(info().sends_ecn_capable);
   }
 }
 
