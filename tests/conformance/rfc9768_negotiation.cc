@@ -143,7 +143,7 @@ TEST_F(Rfc9768Negotiation, R_9768_3_1_4_RETRY_TwoSynsAskAndTheOthersDoNot) {
 TEST_F(Rfc9768Negotiation, R_9768_3_1_5_NOSWITCH_AnotherSynAckChangesNothing) {
   connect_ecn(EcnMode::Accurate, 0b010);
   forget_sent();
-  send(text(0, 100, Ecn::Ce));
+  send(text(0, 100, Ecn::Ce).ecn_bits(0b101));
   advance(40ms);
   EXPECT_EQ(next_bits(), 0b110U);  // 5 + 1
   for (const unsigned bits : {0b000U, 0b001U, 0b111U}) {
