@@ -1,11 +1,6 @@
 // Goodput over good and bad paths, beside a golden table: `simulation_grid --help` says how.
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/simulation/processes.h"
 #include "tests/support/simulation/packet_recorder.h"
 #include "tests/support/simulation/simulation.h"
 #include "tests/support/simulation/stack_node.h"
@@ -116,45 +112,22 @@ double measure(const Cell& cell, std::uint64_t seed, bool shows = false,
 
 // --- All cells -----------------------------------------------------------------------------------
 
-struct Shared {
-  std::atomic<std::size_t> next;
-  std::atomic<std::size_t> done;
-};
-
 // Mean goodputs in Mbit/s, measured by `jobs` processes.
 std::vector<double> measure_all(const std::vector<Cell>& cells, std::size_t seeds, unsigned jobs) {
-  const std::size_t runs = cells.size() * seeds;
-  const std::size_t octets = sizeof(Shared) + runs * sizeof(double);
-  void* const memory =
-      ::mmap(nullptr, octets, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) std::abort();
-  auto* const shared = static_cast<Shared*>(memory);
-  auto* const goodputs = reinterpret_cast<double*>(shared + 1);
-  std::fflush(nullptr);
-  for (unsigned job = 0; job < jobs; ++job) {
-    if (::fork() != 0) continue;
-    for (std::size_t i; (i = shared->next++) < runs;) {
-      const Cell& cell = cells[i / seeds];
-      const std::size_t seed = i % seeds;
-      if (seed == 0 || cell.is_random()) goodputs[i] = measure(cell, seed + 1);
-      ++shared->done;
-    }
-    ::_exit(0);
-  }
-  for (unsigned job = 0; job < jobs; ++job) (void)::wait(nullptr);
-  if (shared->done != runs) {
-    std::fputs("a measuring process has crashed\n", stderr);
-    std::exit(1);
-  }
+  const auto goodputs =
+      measure_in_processes<double>(cells.size() * seeds, jobs, [&](std::size_t i) {
+        const Cell& cell = cells[i / seeds];
+        const std::size_t seed = i % seeds;
+        return seed == 0 || cell.is_random() ? measure(cell, seed + 1) : 0.0;
+      });
   std::vector<double> means;
   for (std::size_t i = 0; i < cells.size(); ++i) {
-    const double* const first = goodputs + i * seeds;
+    const double* const first = goodputs.data() + i * seeds;
     const auto count = static_cast<std::ptrdiff_t>(cells[i].is_random() ? seeds : 1);
     double sum = 0;
     for (const double* goodput = first; goodput != first + count; ++goodput) sum += *goodput;
     means.push_back(sum / static_cast<double>(count));
   }
-  ::munmap(memory, octets);
   return means;
 }
 

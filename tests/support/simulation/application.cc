@@ -28,6 +28,7 @@ void Application::on_connected(TcpCalls& tcp, Instant now) {
   tcp_ = &tcp;
   connected_at_ = now;
   may_write_ = may_read_ = true;
+  if (script_.congestion_control) tcp.set_congestion_control(*script_.congestion_control);
   if (!is_orderly(script_.ending)) wake_at(now + script_.ending_after);
 }
 
@@ -117,9 +118,17 @@ void Application::write(Instant now) {
         {script_.write_octets, Pattern::kMostAtOnce, write_limit() - written_}));
     const std::size_t taken = tcp_->write(Pattern::at(outgoing_, written_, wanted));
     written_ += taken;
+    change_control();
     if (taken < wanted) may_write_ = false;
     if (script_.write_interval > Duration{0}) next_write_ = now + script_.write_interval;
   }
+}
+
+void Application::change_control() {
+  const auto& next = script_.next_congestion_control;
+  if (!next || has_changed_control_ || written_ < script_.next_congestion_control_at) return;
+  has_changed_control_ = true;
+  tcp_->set_congestion_control(*next);
 }
 
 void Application::end(Instant) {

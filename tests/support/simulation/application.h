@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "runnel/bytes.h"
+#include "runnel/congestion_algorithm.h"
 #include "runnel/time.h"
 
 namespace runnel::test {
@@ -40,6 +41,7 @@ class TcpCalls {
   virtual void shutdown_write() = 0;
   virtual void close() = 0;
   virtual void abort() = 0;
+  virtual void set_congestion_control(CongestionAlgorithm) {}  // where there is a choice
 };
 
 // How an application ends.
@@ -70,6 +72,10 @@ struct ApplicationScript {
   Duration ending_after{0};
   bool nagle = true;
   bool keepalive = false;
+  // Instead of the host's; and from so many octets written on, another one.
+  std::optional<CongestionAlgorithm> congestion_control;
+  std::optional<CongestionAlgorithm> next_congestion_control;
+  std::uint64_t next_congestion_control_at = 0;
 };
 
 // One end of a simulated connection.
@@ -112,6 +118,7 @@ class Application {
  private:
   void read(Instant now);
   void write(Instant now);
+  void change_control();
   void end(Instant now);
   void end_in_disorder(Instant now);
   void take(std::size_t most);
@@ -139,6 +146,7 @@ class Application {
   bool is_shut_down_ = false;
   bool is_given_up_ = false;
   bool is_closed_ = false;
+  bool has_changed_control_ = false;
   std::error_code error_;
 };
 

@@ -169,6 +169,15 @@ void roll_stack(Dice& dice, Config& config) {
   tcp.fin_wait_2 = 1h;
 }
 
+void roll_modern_stack(Dice& dice, Config& config) {
+  TcpConfig& tcp = config.tcp;
+  tcp.ecn = static_cast<EcnMode>(dice.between(0, 3));
+  if (dice.one_in(6)) tcp.pacing = false;
+  if (dice.one_in(4)) tcp.pacing_minimum_rtt = Duration{0};
+  if (dice.one_in(4)) tcp.hystart = false;
+  tcp.is_controlled_network = true;  // or nobody may choose DCTCP
+}
+
 // Who hears nothing from the routers has to find out by itself what the path carries.
 void never_without_probes(Config& config) {
   if (config.tcp.mtu_probing == MtuProbing::Off) config.tcp.mtu_probing = MtuProbing::BlackHole;
@@ -214,6 +223,15 @@ void roll_disorder(Dice& dice, ApplicationScript& script, std::uint64_t incoming
   script.ending = dice.one_in(2) ? Ending::Abort : Ending::CloseWithUnread;
   script.ending_at = dice.between(0, incoming_octets);
   script.ending_after = dice.time(100us, 10s);
+}
+
+void roll_control(Dice& dice, ApplicationScript& script) {
+  const auto algorithms = all_congestion_algorithms();
+  const auto any = [&] { return algorithms[dice.between(0, algorithms.size() - 1)]; };
+  script.congestion_control = any();
+  if (!dice.one_in(10)) return;
+  script.next_congestion_control = any();
+  script.next_congestion_control_at = dice.between(0, script.octets);
 }
 
 ConnectionScript roll_connection(Dice& dice, std::uint64_t most_octets) {
@@ -295,6 +313,12 @@ Scenario random_scenario(std::uint64_t seed) {
     scenario.connections.push_back(
         roll_connection(dice, connections > 1 ? most_octets / 4 : most_octets));
     if (i > 0) scenario.connections.back().open_after = dice.time(1us, 2s);
+  }
+  roll_modern_stack(modern_dice, scenario.client.config);
+  roll_modern_stack(modern_dice, scenario.server.config);
+  for (ConnectionScript& script : scenario.connections) {
+    roll_control(modern_dice, script.client);
+    roll_control(modern_dice, script.server);
   }
   // Cookies do not survive everything: only the segment right behind the SYN brings the cookie
   // back, and when it is lost nobody knows of the connection.

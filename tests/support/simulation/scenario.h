@@ -8,6 +8,7 @@
 
 #include "runnel/config.h"
 #include "runnel/time.h"
+#include "runnel/trace.h"
 #include "tests/support/simulation/application.h"
 #include "tests/support/simulation/link.h"
 
@@ -15,7 +16,8 @@ namespace runnel::test {
 
 struct SideOptions {
   Config config;
-  bool is_model = false;  // the model peer instead of the stack
+  bool is_model = false;       // the model peer instead of the stack
+  TraceSink* trace = nullptr;  // of the stack
 };
 
 struct ConnectionScript {

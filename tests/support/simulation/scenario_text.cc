@@ -119,6 +119,17 @@ constexpr auto kChanges = std::to_array<Change>({
         tcp.user_timeout_option = false;
       });
     },
+    [](Scenario& s) {
+      on_scripts(s, [](ApplicationScript& a) { a.next_congestion_control.reset(); });
+    },
+    [](Scenario& s) { on_scripts(s, [](ApplicationScript& a) { a.congestion_control.reset(); }); },
+    [](Scenario& s) { on_tcp(s, [](TcpConfig& tcp) { tcp.ecn = TcpConfig().ecn; }); },
+    [](Scenario& s) {
+      on_tcp(s, [](TcpConfig& tcp) {
+        tcp.pacing = tcp.hystart = true;
+        tcp.pacing_minimum_rtt = TcpConfig().pacing_minimum_rtt;
+      });
+    },
     [](Scenario& s) { on_tcp(s, [](TcpConfig& tcp) { tcp.undo_spurious_recovery = true; }); },
     [](Scenario& s) { on_scripts(s, [](ApplicationScript& a) { a.pause = Duration{0}; }); },
     [](Scenario& s) {
@@ -167,6 +178,9 @@ class Words {
     char buffer[48];
     std::snprintf(buffer, sizeof buffer, " %s=%.3fms", name, milliseconds(value));
     text += buffer;
+  }
+  void control(const char* name, const std::optional<CongestionAlgorithm>& algorithm) {
+    if (algorithm) text += std::string(" ") + name + "=" + std::string(name_of(*algorithm));
   }
   std::string text;
 };
@@ -242,6 +256,10 @@ std::string words(const SideOptions& side) {
   w.number("mtu_probing", static_cast<std::uint64_t>(tcp.mtu_probing),
            static_cast<std::uint64_t>(plain.mtu_probing));
   w.number("user_timeout_option", tcp.user_timeout_option, 0);
+  w.number("ecn", static_cast<std::uint64_t>(tcp.ecn), static_cast<std::uint64_t>(plain.ecn));
+  w.number("pacing", tcp.pacing, 1);
+  w.time("pacing_minimum_rtt", tcp.pacing_minimum_rtt, plain.pacing_minimum_rtt);
+  w.number("hystart", tcp.hystart, 1);
   w.number("syn_cookies", static_cast<std::uint64_t>(side.config.syn_cookies),
            static_cast<std::uint64_t>(plain_config.syn_cookies));
   w.number("checksum_offload", side.config.checksum_offload, 0);
@@ -265,6 +283,9 @@ std::string words(const ApplicationScript& script) {
   }
   w.number("nagle", script.nagle, 1);
   w.number("keepalive", script.keepalive, 0);
+  w.control("cc", script.congestion_control);
+  w.control("then", script.next_congestion_control);
+  if (script.next_congestion_control) w.number("from", script.next_congestion_control_at, 0);
   w.text += std::string(", ") + kEndings[static_cast<std::size_t>(script.ending)];
   if (!is_orderly(script.ending)) {
     w.number("at", script.ending_at, UINT64_MAX);

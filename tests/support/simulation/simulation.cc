@@ -23,7 +23,7 @@ std::unique_ptr<SimNode> make_node(const SideOptions& side, std::uint64_t seed, 
   if (side.is_model) {
     return std::make_unique<ModelPeer>(side.config.mtu_octets, seed, address, peer);
   }
-  return std::make_unique<StackNode>(side.config, seed, address, peer, now);
+  return std::make_unique<StackNode>(side.config, seed, address, peer, now, side.trace);
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ class Simulation {
 
   [[nodiscard]] Instant now() const noexcept { return now_; }
   [[nodiscard]] std::uint64_t packet_count() const noexcept { return packet_count_; }
-  [[nodiscard]] const Link& to_server() const noexcept { return to_server_; }
+  [[nodiscard]] Link& to_server() noexcept { return to_server_; }
   [[nodiscard]] const Link& to_client() const noexcept { return to_client_; }
   [[nodiscard]] SimNode& client() noexcept { return *client_; }
   [[nodiscard]] SimNode& server() noexcept { return *server_; }

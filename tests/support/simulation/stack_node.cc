@@ -52,12 +52,18 @@ void StackNode::Socket::shutdown_write() {
   expect_value_or_end(stack_.shutdown_write(id).error(), "shutdown_write");
 }
 
+void StackNode::Socket::set_congestion_control(CongestionAlgorithm algorithm) {
+  expect_value_or_end(stack_.set_congestion_control(id, algorithm).error(),
+                      "set_congestion_control");
+}
+
 // --- The host ------------------------------------------------------------------------------------
 
 StackNode::StackNode(const Config& config, std::uint64_t seed, const IpAddress& address,
-                     const IpAddress& peer, Instant now)
+                     const IpAddress& peer, Instant now, TraceSink* trace)
     : random_(seed),
-      stack_(config, random_),
+      tcp_config_(config.tcp),
+      stack_(config, random_, trace),
       peer_(peer),
       is_client_(address == kClientAddress),
       memory_at_start_(stack_.memory_octets()) {
@@ -89,6 +95,10 @@ void StackNode::open(Socket& socket, std::uint16_t index, Instant) {
   socket.open_at.reset();
   ConnectOptions options;
   options.local.port = static_cast<std::uint16_t>(kFirstClientPort + index);
+  if (const auto& control = socket.application.script().congestion_control) {
+    options.tcp = tcp_config_;  // from the SYN on: some ask for ECN
+    options.tcp->congestion_control = *control;
+  }
   const auto id = stack_.connect({peer_, kServerPort}, options);
   if (!id) throw SimulationFailure("connect: " + id.error().message());
   socket.id = *id;

@@ -24,8 +24,9 @@ namespace runnel::test {
 //            that from before it.
 class StackNode final : public SimNode {
  public:
+  // `trace` may be null; otherwise it must outlive the node.
   StackNode(const Config& config, std::uint64_t seed, const IpAddress& address,
-            const IpAddress& peer, Instant now);
+            const IpAddress& peer, Instant now, TraceSink* trace = nullptr);
 
   void listen() override;
   void stop_listening() override;
@@ -60,6 +61,7 @@ class StackNode final : public SimNode {
     void shutdown_write() override;
     void close() override { (void)stack_.close(id); }
     void abort() override { (void)stack_.abort(id); }
+    void set_congestion_control(CongestionAlgorithm algorithm) override;
 
     Application& application;
     std::optional<Instant> open_at;
@@ -79,6 +81,7 @@ class StackNode final : public SimNode {
   void check_transmitted(const TxFrame& frame);
 
   SeededRandom random_;
+  TcpConfig tcp_config_;
   Stack stack_;
   IpAddress peer_;
   bool is_client_;

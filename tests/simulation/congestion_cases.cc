@@ -1,0 +1,231 @@
+#include "tests/simulation/congestion_cases.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "runnel/random.h"
+#include "tests/simulation/congestion_meter.h"
+#include "tests/support/simulation/simulation.h"
+#include "tests/support/simulation/stack_node.h"
+
+namespace runnel::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kQueueSampledEvery = 10ms;
+
+// --- Paths ---------------------------------------------------------------------------------------
+
+// A path as it is before anything special happens to it, and when it is looked at.
+struct Path {
+  const char* name;
+  const char* about;
+  std::uint64_t bits_per_second;
+  Duration round_trip;
+  double queue_bdps;  // what the queue holds, in products of rate and round trip
+  Duration measured_from;
+  Duration ends_at;
+  void (*change)(Scenario&);  // what is special; may be null
+
+  [[nodiscard]] std::size_t bdp_octets() const {
+    return static_cast<std::size_t>(static_cast<double>(bits_per_second) / 8 *
+                                    std::chrono::duration<double>(round_trip).count());
+  }
+};
+
+void with_policer(Scenario& scenario) {
+  scenario.to_server.policer = {20'000'000, 100'000};
+}
+void with_longer_way(Scenario& scenario) {
+  for (LinkOptions* const link : {&scenario.to_server, &scenario.to_client}) {
+    link->path_changes = {{20s, 100ms, link->bits_per_second}};
+  }
+}
+void with_aggregated_acks(Scenario& scenario) {
+  scenario.to_client.aggregation = {10ms, 64};
+}
+void with_outage(Scenario& scenario) {
+  scenario.to_server.outages = scenario.to_client.outages = {{10s, 10s}};
+}
+void with_slow_application(Scenario& scenario) {
+  ApplicationScript& application = scenario.connections[0].client;
+  application.write_octets = 25'000;
+  application.write_interval = 20ms;
+}
+void with_losses(Scenario& scenario) {
+  scenario.to_server.loss_ppm = 10'000;
+}
+void with_jitter(Scenario& scenario) {
+  scenario.to_server.jitter = scenario.to_client.jitter = 500us;
+}
+
+constexpr Path kPaths[] = {
+    {"fair", "two flows that start within a second, for 80 s", 100'000'000, 40ms, 1, 20s, 80s,
+     nullptr},
+    {"clean", "one flow, a queue of one BDP", 100'000'000, 40ms, 1, 2s, 20s, nullptr},
+    {"loss", "1 % of the packets are lost", 100'000'000, 40ms, 1, 2s, 20s, with_losses},
+    {"bufferbloat", "a queue of ten BDPs", 100'000'000, 40ms, 10, 5s, 20s, nullptr},
+    {"policer", "what exceeds 20 Mbit/s is dropped", 100'000'000, 40ms, 1, 2s, 20s, with_policer},
+    {"rtt_jump", "the round trip jumps from 20 to 200 ms at 20 s", 50'000'000, 20ms, 4, 20s, 40s,
+     with_longer_way},
+    {"aggregation", "ACKs come together, every 10 ms or by 64", 100'000'000, 20ms, 1, 2s, 20s,
+     with_aggregated_acks},
+    {"outage", "nothing arrives from 10 to 20 s", 20'000'000, 40ms, 1, 10s, 40s, with_outage},
+    {"app_limited", "the application writes 10 Mbit/s", 50'000'000, 40ms, 1, 2s, 20s,
+     with_slow_application},
+    {"slow_start", "the first three seconds, with jitter", 100'000'000, 40ms, 1, 0s, 3s,
+     with_jitter},
+};
+
+const Path& path_of(const CongestionCase& chosen) {
+  return *std::find_if(std::begin(kPaths), std::end(kPaths),
+                       [&](const Path& path) { return path.name == chosen.path; });
+}
+
+// --- Scenarios -----------------------------------------------------------------------------------
+
+bool wants_marks(const CongestionCase& chosen) {
+  return std::any_of(chosen.controllers.begin(), chosen.controllers.end(),
+                     [](CongestionAlgorithm one) { return name_of(one) == "dctcp"; });
+}
+
+Scenario scenario_of(const CongestionCase& chosen, const Path& path, std::uint64_t seed) {
+  Scenario scenario;
+  scenario.seed = seed;
+  for (LinkOptions* const link : {&scenario.to_server, &scenario.to_client}) {
+    link->delay = path.round_trip / 2;
+    link->bits_per_second = path.bits_per_second;
+  }
+  const auto bdp = static_cast<double>(path.bdp_octets());
+  scenario.to_server.queue_octets = static_cast<std::size_t>(bdp * path.queue_bdps);
+  // More than a seventh of the BDP keeps a path busy (RFC 8257 section 3.1 leaves it to operators).
+  if (wants_marks(chosen)) scenario.to_server.mark_above_octets = path.bdp_octets() / 5;
+  SeededRandom random(seed);
+  for (const CongestionAlgorithm algorithm : chosen.controllers) {
+    ConnectionScript script;
+    script.client.octets = std::uint64_t{1} << 40U;
+    script.client.congestion_control = algorithm;
+    if (chosen.controllers.size() > 1) {
+      script.open_after = std::chrono::microseconds(random.below(1'000'000));
+    }
+    scenario.connections.push_back(script);
+  }
+  scenario.client.config.tcp.hystart = chosen.hystart;
+  for (SideOptions* const side : {&scenario.client, &scenario.server}) {
+    side->config.tcp.is_controlled_network = true;
+    // Every flow of a case learns of the path by itself.
+    side->config.tcp.share_measurements = false;
+  }
+  if (path.change != nullptr) path.change(scenario);
+  return scenario;
+}
+
+}  // namespace
+
+std::string CongestionCase::controller_names() const {
+  std::string names;
+  for (const CongestionAlgorithm algorithm : controllers) {
+    names += (names.empty() ? "" : "+") + std::string(name_of(algorithm));
+  }
+  return names + (hystart ? "" : " without hystart");
+}
+
+std::vector<CongestionCase> all_congestion_cases() {
+  const auto algorithms = all_congestion_algorithms();
+  const auto find = [](std::string_view name) { return find_congestion_algorithm(name); };
+  std::vector<CongestionCase> cases;
+  const auto add_pair = [&](std::string_view first, std::string_view second) {
+    const auto a = find(first);
+    const auto b = find(second);
+    if (a && b) cases.push_back({"fair", {*a, *b}, true, 10});
+  };
+  for (const CongestionAlgorithm algorithm : algorithms) {
+    add_pair(name_of(algorithm), name_of(algorithm));
+  }
+  add_pair("cubic", "newreno");
+  add_pair("bbr", "cubic");
+  for (const Path& path : kPaths) {
+    const std::string name = path.name;
+    if (name == "fair" || name == "slow_start") continue;
+    const bool is_chance = path.change == with_losses;
+    for (const CongestionAlgorithm algorithm : algorithms) {
+      cases.push_back({name, {algorithm}, true, is_chance ? 5U : 1U});
+    }
+  }
+  if (const auto cubic = find("cubic")) {
+    for (const bool hystart : {true, false}) {
+      cases.push_back({"slow_start", {*cubic}, hystart, 20});
+    }
+  }
+  return cases;
+}
+
+std::string describe_paths() {
+  std::string text;
+  for (const Path& path : kPaths) {
+    text += "  " + std::string(path.name) + std::string(14 - std::string(path.name).size(), ' ') +
+            path.about + "\n";
+  }
+  return text;
+}
+
+CongestionFigures measure(const CongestionCase& chosen, std::uint64_t seed, TraceSink* sink) {
+  const Path& path = path_of(chosen);
+  Scenario scenario = scenario_of(chosen, path, seed);
+  CongestionMeter meter(scenario.start + path.measured_from, sink);
+  scenario.client.trace = &meter;
+  Simulation simulation(scenario);
+  simulation.set_checking(false);
+  meter.watch(simulation.to_server());
+
+  const std::size_t flows = chosen.controllers.size();
+  const auto received = [&](std::size_t i) {
+    return static_cast<double>(simulation.server_application(i).received());
+  };
+  simulation.run_for(path.measured_from);
+  std::vector<double> octets;
+  for (std::size_t i = 0; i < flows; ++i) octets.push_back(-received(i));
+  double queued = 0;
+  std::size_t samples = 0;
+  for (Duration t = path.measured_from; t < path.ends_at; t += kQueueSampledEvery) {
+    simulation.run_for(kQueueSampledEvery);
+    queued += static_cast<double>(simulation.to_server().queued_octets(simulation.now()));
+    ++samples;
+  }
+
+  CongestionFigures figures;
+  double sum = 0;
+  double squares = 0;
+  for (std::size_t i = 0; i < flows; ++i) {
+    octets[i] += received(i);
+    sum += octets[i];
+    squares += octets[i] * octets[i];
+  }
+  const double seconds = std::chrono::duration<double>(path.ends_at - path.measured_from).count();
+  figures.goodput_mbit_s = sum * 8 / seconds / 1e6;
+  if (sum > 0) {
+    figures.first_share = octets[0] / sum;
+    figures.jain_index = sum * sum / (static_cast<double>(flows) * squares);
+  }
+  const auto& client = static_cast<const StackNode&>(simulation.client());
+  double sent = 0;
+  double again = 0;
+  for (std::uint16_t i = 0; i < flows; ++i) {
+    if (const auto info = client.info(i)) {
+      sent += static_cast<double>(info->octets_sent);
+      again += static_cast<double>(info->octets_retransmitted);
+    }
+  }
+  if (sent > 0) figures.retransmitted_percent = 100 * again / sent;
+  const double round_trip = std::chrono::duration<double>(path.round_trip).count();
+  figures.median_rtt = meter.rtt_seconds(0.5) / round_trip;
+  figures.p99_rtt = meter.rtt_seconds(0.99) / round_trip;
+  figures.queue_percent = 100 * queued / static_cast<double>(samples) /
+                          static_cast<double>(scenario.to_server.queue_octets);
+  figures.drops = static_cast<double>(simulation.to_server().counters().tail_drops);
+  figures.entered_css_before_drop = meter.has_entered_css_before_drop() ? 1 : 0;
+  return figures;
+}
+
+}  // namespace runnel::test
