@@ -223,7 +223,8 @@ CongestionFigures measure(const CongestionCase& chosen, std::uint64_t seed, Trac
   figures.p99_rtt = meter.rtt_seconds(0.99) / round_trip;
   figures.queue_percent = 100 * queued / static_cast<double>(samples) /
                           static_cast<double>(scenario.to_server.queue_octets);
-  figures.drops = static_cast<double>(simulation.to_server().counters().tail_drops);
+  const LinkCounters& counters = simulation.to_server().counters();
+  figures.drops = static_cast<double>(counters.tail_drops + counters.policed);
   figures.entered_css_before_drop = meter.has_entered_css_before_drop() ? 1 : 0;
   return figures;
 }
