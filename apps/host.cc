@@ -58,6 +58,7 @@ Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {
   config.tcp.congestion_control = options.congestion_control;
   config.tcp.is_controlled_network = options.is_controlled_network;
   config.tcp.pacing = options.pacing;
+  config.tcp.ecn = options.ecn;
   return config;
 }
 

@@ -70,6 +70,7 @@ bool read_item(std::string_view name, std::string_view value, tun::Impairment& i
   if (name == "loss") return read_probability(value, into.loss);
   if (name == "reorder") return read_probability(value, into.reorder);
   if (name == "dup") return read_probability(value, into.duplicate);
+  if (name == "mark") return read_probability(value, into.mark);
   if (name == "corrupt") return read_probability(value, into.corrupt);
   if (name == "rate") return read_rate(value, into.rate_bits_per_second);
   if (name == "queue") return read_whole(value, into.queue_packets) && into.queue_packets > 0;

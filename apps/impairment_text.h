@@ -17,7 +17,7 @@ struct ImpairmentText {
 // Reads a list such as "delay=20ms,loss=1%,rate=200mbit,queue=500,seed=7".
 //
 //    delay, jitter                          a number and us, ms or s
-//    loss, reorder, dup, corrupt            a number and %, up to 100
+//    loss, reorder, dup, corrupt, mark      a number and %, up to 100
 //    rate                                   a number and kbit, mbit or gbit
 //    queue, seed                            a whole number
 [[nodiscard]] ImpairmentText parse_impairment(std::string_view text);

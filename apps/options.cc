@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <sstream>
 #include <string_view>
@@ -32,6 +33,7 @@ struct LinkText {
   bool no_window_scaling = false;
   bool no_pacing = false;
   std::string congestion_control{name_of(TcpConfig{}.congestion_control)};
+  std::string ecn = "when-asked";
   std::string impairment;
 };
 
@@ -43,6 +45,17 @@ std::vector<std::string_view> congestion_names() {
   std::vector<std::string_view> names;
   for (const CongestionAlgorithm one : all_congestion_algorithms()) names.push_back(name_of(one));
   return names;
+}
+
+// In the order of EcnMode.
+constexpr std::array<std::string_view, 4> kEcnNames = {"off", "when-asked", "classic", "accurate"};
+
+EcnMode parse_ecn(std::string_view text) {
+  const auto* const found = std::find(kEcnNames.begin(), kEcnNames.end(), text);
+  if (found == kEcnNames.end()) {
+    refuse("--ecn", fmt::format("{} is none of {}", text, fmt::join(kEcnNames, ", ")));
+  }
+  return static_cast<EcnMode>(found - kEcnNames.begin());
 }
 
 void add_link_options(CLI::App& app, LinkOptions& link, LinkText& text) {
@@ -66,9 +79,12 @@ void add_link_options(CLI::App& app, LinkOptions& link, LinkText& text) {
   app.add_flag("--controlled-network", link.is_controlled_network,
                "every host and router of the path is one operator's: permits dctcp (RFC 8257)");
   app.add_flag("--no-pacing", text.no_pacing, "send what the window permits at once");
+  app.add_option("--ecn", text.ecn,
+                 fmt::format("explicit congestion notification: {}", fmt::join(kEcnNames, ", ")))
+      ->capture_default_str();
   app.add_option("--impair", text.impairment,
                  "treat packets both ways as a bad path does, for instance delay=20ms,jitter=2ms,"
-                 "loss=1%,reorder=2%,dup=1%,corrupt=0.5%,rate=200mbit,queue=500,seed=1");
+                 "loss=1%,reorder=2%,dup=1%,corrupt=0.5%,mark=1%,rate=200mbit,queue=500,seed=1");
   app.add_option("--pcap", link.capture_path, "write every packet to this file");
   app.add_flag("-v,--verbose", link.verbose, "print every packet, one line each, to stderr");
 }
@@ -123,6 +139,7 @@ void check_link(LinkOptions& link, const LinkText& text) {
                                fmt::join(congestion_names(), ", ")));
   }
   link.congestion_control = *algorithm;
+  link.ecn = parse_ecn(text.ecn);
   if (!text.impairment.empty()) {
     const ImpairmentText read = parse_impairment(text.impairment);
     if (!read.refused.empty()) refuse("--impair", read.refused);

@@ -31,6 +31,7 @@ struct LinkOptions {
   CongestionAlgorithm congestion_control = TcpConfig{}.congestion_control;
   bool is_controlled_network = false;  // permits DCTCP
   bool pacing = true;
+  EcnMode ecn = TcpConfig{}.ecn;
   std::optional<tun::Impairment> impairment;
   std::string capture_path;  // empty: none
   std::string trace_path;    // of `serve` and `connect`; empty: none

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runnel/random.h"
+#include "stack/base/byte_order.h"
 
 namespace runnel::tun {
 namespace {
@@ -20,6 +21,30 @@ constexpr int kBatch = 64;
 constexpr Duration kReorderedExtra = std::chrono::milliseconds(1);
 // Wire time of one packet is rounded to nanoseconds; below this rate it would not fit.
 constexpr std::uint64_t kSlowestRate = 1000;
+
+constexpr std::size_t kIpv4HeaderOctets = 20;
+constexpr std::size_t kIpv4Checksum = 10;
+constexpr unsigned kEcnMask = 0x03;  // of the second octet; CE is both bits
+
+// ECT(0) or ECT(1), in IPv4.
+bool is_ecn_capable(const Packet& packet) {
+  if (packet.size() < kIpv4HeaderOctets || packet[0] >> 4U != 4) return false;
+  const unsigned ecn = packet[1] & kEcnMask;
+  return ecn == 1 || ecn == 2;
+}
+
+// The header checksum follows the change of one word (RFC 1624 section 3).
+void mark_congestion(Packet& packet) {
+  const auto word = [&](std::size_t at) {
+    return std::uint32_t{base::load_be<std::uint16_t>(packet, at)};
+  };
+  const std::uint32_t before = word(0);
+  packet[1] = static_cast<std::uint8_t>(packet[1] | kEcnMask);
+  std::uint32_t sum = (~word(kIpv4Checksum) & 0xffffU) + (~before & 0xffffU) + word(0);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  base::store_be<std::uint16_t>(packet, kIpv4Checksum, static_cast<std::uint16_t>(~sum & 0xffffU));
+}
 
 }  // namespace
 
@@ -66,6 +91,10 @@ void ImpairedDevice::Parts::admit(Path& path, Packet packet, Instant now) {
   if (departure == kNever) {
     ++counters.queue_full;
     return;
+  }
+  if (is_ecn_capable(packet) && happens(impairment.mark)) {
+    ++counters.marked;
+    mark_congestion(packet);
   }
   if (happens(impairment.corrupt)) turn_one_bit(packet);
   const bool is_twice = happens(impairment.duplicate);

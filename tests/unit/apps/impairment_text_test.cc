@@ -11,7 +11,8 @@ using namespace std::chrono_literals;
 
 TEST(ImpairmentText, EveryPropertyIsRead) {
   const ImpairmentText read = parse_impairment(
-      "delay=20ms,jitter=1.5ms,loss=1%,reorder=2%,dup=100%,corrupt=0.5%,rate=200mbit,queue=500,"
+      "delay=20ms,jitter=1.5ms,loss=1%,reorder=2%,dup=100%,corrupt=0.5%,mark=4%,rate=200mbit,queue="
+      "500,"
       "seed=18446744073709551615");
   EXPECT_EQ(read.refused, "");
   EXPECT_EQ(read.impairment.delay, 20ms);
@@ -20,6 +21,7 @@ TEST(ImpairmentText, EveryPropertyIsRead) {
   EXPECT_DOUBLE_EQ(read.impairment.reorder, 0.02);
   EXPECT_DOUBLE_EQ(read.impairment.duplicate, 1);
   EXPECT_DOUBLE_EQ(read.impairment.corrupt, 0.005);
+  EXPECT_DOUBLE_EQ(read.impairment.mark, 0.04);
   EXPECT_EQ(read.impairment.rate_bits_per_second, 200'000'000U);
   EXPECT_EQ(read.impairment.queue_packets, 500U);
   EXPECT_EQ(read.impairment.seed, UINT64_MAX);

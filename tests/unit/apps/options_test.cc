@@ -53,6 +53,16 @@ TEST(Options, PacingIsOnUnlessSwitchedOff) {
   EXPECT_FALSE(parsed<ServeCommand>({"serve", "--no-pacing"}).link.pacing);
 }
 
+TEST(Options, EcnIsAskedForByName) {
+  EXPECT_EQ(parsed<ServeCommand>({"serve"}).link.ecn, EcnMode::WhenAsked);
+  EXPECT_EQ(parsed<ServeCommand>({"serve", "--ecn", "off"}).link.ecn, EcnMode::Off);
+  EXPECT_EQ(parsed<ServeCommand>({"serve", "--ecn", "when-asked"}).link.ecn, EcnMode::WhenAsked);
+  EXPECT_EQ(parsed<ServeCommand>({"serve", "--ecn", "classic"}).link.ecn, EcnMode::Classic);
+  EXPECT_EQ(parsed<ServeCommand>({"serve", "--ecn", "accurate"}).link.ecn, EcnMode::Accurate);
+  EXPECT_THAT(refusal({"serve", "--ecn", "on"}),
+              HasSubstr("on is none of off, when-asked, classic, accurate"));
+}
+
 TEST(Options, ServeHasTheDefaultsOfTheManual) {
   const auto serve = parsed<ServeCommand>({"serve"});
   EXPECT_EQ(serve.link.device, "tun0");

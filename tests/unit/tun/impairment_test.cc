@@ -209,6 +209,39 @@ TEST_F(ImpairedDeviceTest, LossDuplicationAndCorruptionComeAsOftenAsAsked) {
   EXPECT_EQ(inner_.written.size(), kPackets - counters.lost + counters.duplicated);
 }
 
+TEST_F(ImpairedDeviceTest, MarksWhatTakesPartAndNothingElse) {
+  make({.mark = 1});
+  for (unsigned tos = 0; tos < 256; ++tos) {
+    Octets packet(100, 0x55);
+    packet[0] = 0x45;
+    packet[1] = static_cast<std::uint8_t>(tos);
+    packet[10] = packet[11] = 0;
+    const std::uint16_t sum = wire::internet_checksum(Bytes(packet).first(20));
+    packet[10] = static_cast<std::uint8_t>(sum >> 8U);
+    packet[11] = static_cast<std::uint8_t>(sum);
+    inner_.written.clear();
+    write(packet);
+    run_dry();
+    ASSERT_EQ(inner_.written.size(), 1U);
+    const Octets& arrived = inner_.written[0];
+    const bool takes_part = tos % 4 == 1 || tos % 4 == 2;
+    EXPECT_EQ(arrived[1], takes_part ? tos | 3U : tos);
+    EXPECT_EQ(wire::internet_checksum(Bytes(arrived).first(20)), 0) << tos;
+    EXPECT_TRUE(std::equal(packet.begin() + 12, packet.end(), arrived.begin() + 12));
+  }
+  EXPECT_EQ(device_->counters().marked, 128U);
+}
+
+TEST_F(ImpairedDeviceTest, MarksAsOftenAsAsked) {
+  make({.mark = 0.1});
+  Octets packet(100, 0x55);
+  packet[0] = 0x45;
+  packet[1] = 2;
+  for (int i = 0; i < 10'000; ++i) write(packet);
+  run_dry();
+  EXPECT_NEAR(static_cast<double>(device_->counters().marked), 1000, 150);
+}
+
 TEST_F(ImpairedDeviceTest, CertainAndImpossibleAreJustThat) {
   make({.loss = 1});
   for (std::size_t i = 0; i < 100; ++i) write(numbered(i));

@@ -19,6 +19,7 @@ struct Impairment {
   double reorder = 0;    // these take twice the delay and 1 ms, and the others overtake them
   double duplicate = 0;  // these arrive twice
   double corrupt = 0;    // these arrive with one bit turned over
+  double mark = 0;       // of ECN-capable ones: these arrive as CE (RFC 3168 section 5)
   std::uint64_t rate_bits_per_second = 0;  // 0: as fast as the device
   std::size_t queue_packets = 1000;        // before the bottleneck; more are dropped
   std::uint64_t seed = 1;
@@ -67,6 +68,7 @@ class ImpairedDevice final : public Device {
     std::uint64_t reordered = 0;
     std::uint64_t duplicated = 0;
     std::uint64_t corrupted = 0;
+    std::uint64_t marked = 0;
     std::uint64_t refused = 0;  // by the inner device, when they were due
   };
   [[nodiscard]] const Counters& counters() const noexcept;
