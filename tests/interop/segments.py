@@ -9,6 +9,7 @@ import struct
 FLAGS = "FSRPAUEC"  # from the lowest bit up, RFC 9293 section 3.1
 
 MSS, WINDOW_SCALE, SACK_PERMITTED, SACK, TIMESTAMPS = 2, 3, 4, 5, 8
+ACC_ECN = {172, 174}  # RFC 9768
 
 
 def checksum(data):
@@ -62,6 +63,7 @@ class Segment:
     ttl: int = 64
     tos: int = 0
     may_fragment: bool = False
+    ae: bool = False  # the flag before CWR, RFC 9768; parsed alone
 
     def pack(self):
         options = self.options + b"\1" * (-len(self.options) % 4)
@@ -92,7 +94,15 @@ class Segment:
         return cls(socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20]), *ports[:4],
                    flags=flags, window=ports[6], urgent=ports[8], options=tcp[20:data_offset],
                    payload=tcp[data_offset:], ttl=packet[8], tos=packet[1],
-                   may_fragment=not packet[6] & 0x40)
+                   may_fragment=not packet[6] & 0x40, ae=bool(ports[4] & 1))
+
+    def ecn_bits(self):
+        """AE, CWR and ECE as a number, AE highest: the ACE field of AccECN."""
+        return 4 * self.ae + 2 * ("C" in self.flags) + ("E" in self.flags)
+
+    def ecn(self):
+        """The ECN field of the IP header: 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE."""
+        return self.tos & 3
 
     def option_list(self):
         """(kind, value) of each option but padding, in their order."""
