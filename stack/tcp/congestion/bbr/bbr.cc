@@ -54,6 +54,7 @@ void Bbr::on_transmit(const TransmitEvent& event) {
   handle_restart_from_idle(event);
   const std::uint64_t inflight = event.in_flight_before_octets + event.octets;
   if (c_.cwnd < inflight + c_.smss) uses_cwnd_in_round_ = true;
+  inflight_reached_ = std::max(inflight_reached_, inflight);
 }
 
 // UpdateOnACK()
@@ -64,6 +65,7 @@ void Bbr::on_ack(const AckEvent& event) {
   if (event.has_recovered) restore_cwnd();
   note_marks(event);
   update_control_parameters();
+  inflight_reached_ = c_.inflight;
 }
 
 void Bbr::read(const AckEvent& event) noexcept {
@@ -71,7 +73,7 @@ void Bbr::read(const AckEvent& event) noexcept {
   c_.inflight = event.in_flight_octets;
   c_.delivered = event.delivered_octets;
   uses_cwnd_in_round_ = uses_cwnd_in_round_ || !event.app_limited;
-  is_in_fast_recovery_ = event.in_recovery && !event.has_recovered;
+  is_in_fast_recovery_ = event.in_recovery;  // or was until now
   is_in_recovery_ = (event.in_recovery || event.after_timeout) && !event.has_recovered;
 
   rs_ = {};

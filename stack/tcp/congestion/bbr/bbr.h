@@ -288,6 +288,7 @@ class Bbr final : public CongestionControl {
   bbr::Dice dice_;
   Instant now_{};
 
+  std::uint64_t inflight_reached_ = 0;  // the most since the last ACK
   bool has_seen_rtt_ = false;        // the pacing rate follows a round trip, not a nominal one
   bool uses_cwnd_in_round_ = false;  // all of it was in flight at some time of this round ...
   bool used_cwnd_in_round_ = false;  // ... and of the one before

@@ -96,8 +96,9 @@ bool Bbr::is_time_to_cruise() const noexcept {
 
 // IsTimeToGoDown()
 bool Bbr::is_time_to_go_down() noexcept {
-  // The last probe went too high: this one only tries whether that level is safe by now.
-  if (bbr_.prev_probe_too_high && c_.inflight >= bbr_.inflight_longterm) {
+  // The last probe went too high: this one only tries whether that level is safe by now. It was
+  // reached when the last whole segment below it had left; the ACK of now has made room again.
+  if (bbr_.prev_probe_too_high && add(inflight_reached_, c_.smss) > bbr_.inflight_longterm) {
     bbr_.prev_probe_precautionary = true;
     return true;
   }
