@@ -156,7 +156,9 @@ void BbrPath::depart() {
   const std::uint64_t id = queue_.front();
   queue_.pop_front();
   if (!queue_.empty()) begin_departure();
-  Instant at = now_ + options_.round_trip + delays(id);
+  const Duration delay = delays(id);
+  Instant at = now_ + options_.round_trip + delay;
+  if (delay == Duration{0}) at = last_arrival_ = std::max(at, last_arrival_);  // in order
   if (aggregation > Duration{0}) {
     const auto ticks = (at.time_since_epoch() + aggregation - Duration{1}) / aggregation;
     at = Instant(ticks * aggregation);
@@ -189,6 +191,7 @@ void BbrPath::acknowledge() {
     is_timeout_ = false;
     bbr_.on_spurious_recovery(now_);
   }
+  if (event.ce_marked_octets > 0) tell_marks(event, event.ce_marked_octets);
   detect_losses();
   event.has_recovered = was_recovering && recovery_ends_ && *recovery_ends_ <= highest_acked_;
   event.in_recovery = recovery_ends_ && !is_timeout_;
@@ -279,6 +282,20 @@ void BbrPath::detect_losses() {
     if (!recovery_ends_ || packet.id < recovery_point_) recovery_ends_ = next_id_;
     bbr_.on_loss(event);
   }
+}
+
+// A response is due once a round trip.
+void BbrPath::tell_marks(tcp::AckEvent& event, std::uint64_t octets) {
+  event.ce_marked_octets = counts_marks ? octets : 0;
+  if (highest_acked_ < next_mark_response_) return;
+  next_mark_response_ = next_id_;
+  tcp::LossEvent loss;
+  loss.now = now_;
+  loss.cause = tcp::LossEvent::Cause::EcnMark;
+  loss.in_flight_before_octets = event.in_flight_before_octets;
+  loss.total_lost_octets = lost_;
+  loss.delivered_octets = delivered_;
+  bbr_.on_loss(loss);
 }
 
 void BbrPath::time_out() {

@@ -49,8 +49,10 @@ class BbrPath {
   // A token bucket: what finds no tokens is dropped. 0: no policer.
   std::uint64_t policer_bits_per_second = 0;
   std::uint64_t policer_burst_octets = 0;
-  // Octets that are acknowledged with CE, by packet.
+  // Whether packet number `i` arrives with CE. Without a count, as in RFC 3168, the sender only
+  // hears that something was marked.
   std::function<bool(std::uint64_t i)> marks = [](std::uint64_t) { return false; };
+  bool counts_marks = true;
 
   // --- The application ---------------------------------------------------------------------------
   // So many octets a second; nothing: as many as the controller takes. 0: it pauses.
@@ -104,6 +106,7 @@ class BbrPath {
   void acknowledge();
   void note_acked(Packet& packet, tcp::AckEvent& event);
   void detect_losses();
+  void tell_marks(tcp::AckEvent& event, std::uint64_t octets);
   void time_out();
   void take_sample(tcp::AckEvent& event);
   [[nodiscard]] Packet* find(std::uint64_t id) noexcept;
@@ -126,6 +129,7 @@ class BbrPath {
   // The bottleneck.
   std::deque<std::uint64_t> queue_;  // its first one is being sent
   Instant departs_at_{};
+  Instant last_arrival_{};
   double tokens_ = 0;
   Instant tokens_at_{};
 
@@ -142,10 +146,11 @@ class BbrPath {
   Duration minimum_round_trip_ = kForever;
 
   std::uint64_t highest_acked_ = 0;
-  std::uint64_t undecided_from_ = 0;            // whether packets before it are lost is known
+  std::uint64_t undecided_from_ = 0;  // whether packets before it are lost is known
   std::uint64_t recovery_point_ = 0;
   std::optional<std::uint64_t> recovery_ends_;  // when this packet or a later one is acknowledged
   bool is_timeout_ = false;
+  std::uint64_t next_mark_response_ = 0;  // by the packet that is acknowledged
 };
 
 }  // namespace runnel::test

@@ -289,14 +289,15 @@ class Bbr final : public CongestionControl {
   Instant now_{};
 
   std::uint64_t inflight_reached_ = 0;  // the most since the last ACK
-  bool has_seen_rtt_ = false;        // the pacing rate follows a round trip, not a nominal one
-  bool uses_cwnd_in_round_ = false;  // all of it was in flight at some time of this round ...
-  bool used_cwnd_in_round_ = false;  // ... and of the one before
+  bool has_seen_rtt_ = false;           // the pacing rate follows a round trip, not a nominal one
+  bool uses_cwnd_in_round_ = false;     // all of it was in flight at some time of this round ...
+  bool used_cwnd_in_round_ = false;     // ... and of the one before
   bool is_in_fast_recovery_ = false;
   bool is_in_recovery_ = false;             // InLossRecovery(): fast, or after a timeout
   std::uint32_t lost_ranges_in_round_ = 0;  // discontiguous ones
   std::optional<wire::SeqNum> lost_until_;  // the end of the last of them
   std::uint64_t marked_in_round_ = 0;       // octets that came with CE
+  bool is_mark_news_ = false;               // on_ack() has not heard of the mark yet
   bool has_uncounted_mark_ = false;         // in this round, of an unknown number of octets
 };
 

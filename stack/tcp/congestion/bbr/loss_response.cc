@@ -1,5 +1,6 @@
 // Losses, marks, and losses that were none: draft-ietf-ccwg-bbr-06 sections 5.5.10 and 5.5.11.
 #include <algorithm>
+#include <utility>
 
 #include "stack/tcp/congestion/bbr/bbr.h"
 
@@ -29,7 +30,7 @@ void Bbr::on_loss(const LossEvent& event) {
   if (event.calls_for_response) save_state_upon_loss();
   note_loss(event.delivered_octets);
   if (event.cause == LossEvent::Cause::EcnMark) {
-    has_uncounted_mark_ = has_uncounted_mark_ || event.lost_octets == 0;
+    is_mark_news_ = true;
     return;
   }
   note_lost_range(event);
@@ -94,6 +95,9 @@ void Bbr::handle_inflight_too_high(std::uint64_t tx_in_flight, bool is_app_limit
 // mark that says nothing about how much was marked is like a loss without SACK.
 void Bbr::note_marks(const AckEvent& event) noexcept {
   marked_in_round_ += event.ce_marked_octets;
+  if (std::exchange(is_mark_news_, false) && event.ce_marked_octets == 0) {
+    has_uncounted_mark_ = true;
+  }
   if (!bbr_.is_bw_probe_sample) return;
   if (has_uncounted_mark_ || is_inflight_too_high(marked_in_round_, rs_.tx_in_flight)) {
     handle_inflight_too_high(rs_.tx_in_flight, rs_.is_app_limited);
