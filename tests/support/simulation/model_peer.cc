@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runnel/random.h"
+#include "tests/support/simulation/failure.h"
 
 namespace runnel::test {
 namespace {
@@ -60,16 +61,42 @@ std::optional<std::uint16_t> mss_option(Bytes options) {
   return std::nullopt;
 }
 
+// The AccECN option, in either order.
+void read_acc_ecn(Bytes options, ModelEcnField& field) {
+  for (std::size_t i = 0; i + 1 < options.size() && options[i] != 0;) {
+    if (options[i] == 1) {
+      ++i;
+      continue;
+    }
+    const std::size_t length = options[i + 1];
+    if (length < 2 || i + length > options.size()) return;
+    const bool is_first_order = options[i] == 172;
+    if (is_first_order || options[i] == 174) {
+      field.has_option = true;
+      const auto counter = [&](std::size_t number) -> std::optional<std::uint32_t> {
+        const std::size_t at = 2 + 3 * number;
+        if (at + 3 > length) return std::nullopt;
+        return get(options, i + at, 3);
+      };
+      (is_first_order ? field.e0b : field.e1b) = counter(0);
+      field.ceb = counter(1);
+      (is_first_order ? field.e1b : field.e0b) = counter(2);
+    }
+    i += length;
+  }
+}
+
 }  // namespace
 
-ModelPeer::ModelPeer(std::uint16_t mtu_octets, std::uint64_t seed, const IpAddress& address,
-                     const IpAddress& peer)
+ModelPeer::ModelPeer(std::uint16_t mtu_octets, EcnMode ecn, std::uint64_t seed,
+                     const IpAddress& address, const IpAddress& peer)
     : is_client_(address == kClientAddress), address_(address.v4_value()), peer_(peer.v4_value()) {
   SeededRandom random(seed);
   options_.mss = static_cast<std::uint16_t>(mtu_octets - kIpOctets - kTcpOctets);
   options_.segments_in_flight = 1U << random.below(6);
   options_.receive_octets = static_cast<std::uint32_t>(500 + random.below(65'000));
   options_.isn_base = static_cast<std::uint32_t>(random.next());
+  options_.ecn = ecn;
 }
 
 void ModelPeer::listen() {
@@ -146,10 +173,19 @@ void ModelPeer::receive(Bytes packet, const PacketMeta& meta, Instant now) {
       sum_of(payload, pseudo_sum(peer_, address_, payload.size())) != 0xffff) {
     return;
   }
-  tcp_arrives(payload, now);
+  tcp_arrives(payload, packet[1] & 3U, now);
 }
 
-void ModelPeer::tcp_arrives(Bytes octets, Instant now) {
+// What a connection has found wrong with its peer's ECN.
+void ModelPeer::check_invariants() {
+  for (const Socket& socket : sockets_) {
+    if (const std::string& failure = socket.tcp.ecn().failure(); !failure.empty()) {
+      throw SimulationFailure("ECN, says the model: " + failure);
+    }
+  }
+}
+
+void ModelPeer::tcp_arrives(Bytes octets, unsigned ip_ecn, Instant now) {
   const std::size_t header = std::size_t{octets[12]} / 16 * 4;
   if (header < kTcpOctets || header > octets.size()) return;
   const std::size_t index = get(octets, is_client_ ? 2 : 0, 2) - kFirstClientPort;
@@ -163,6 +199,9 @@ void ModelPeer::tcp_arrives(Bytes octets, Instant now) {
   segment.fin = (octets[13] & kFin) != 0;
   segment.rst = (octets[13] & kRst) != 0;
   segment.mss = mss_option(octets.first(header).subspan(kTcpOctets));
+  segment.ecn.ip = ip_ecn;
+  segment.ecn.flags = (octets[12] & 1U) * 4 + (octets[13] >> 6U & 1U) + (octets[13] >> 7U) * 2U;
+  read_acc_ecn(octets.first(header).subspan(kTcpOctets), segment.ecn);
   segment.text.assign(octets.begin() + static_cast<std::ptrdiff_t>(header), octets.end());
   Socket* const socket = socket_at(index);
   if (socket != nullptr && socket->tcp.state() != ModelTcp::State::Closed) {
@@ -211,6 +250,7 @@ void ModelPeer::write(TxFrame& frame, std::size_t index, const ModelSegment& seg
   const MutableBytes octets = frame.prepend(kIpOctets + tcp_octets);
   std::fill(octets.begin(), octets.end(), std::uint8_t{0});
   octets[0] = 0x45;
+  octets[1] = static_cast<std::uint8_t>(segment.ecn.ip);
   put(octets, 2, 2, static_cast<std::uint32_t>(octets.size() + text_.size()));
   put(octets, 4, 2, identification_++);
   octets[6] = 0x40;  // DF
@@ -226,9 +266,11 @@ void ModelPeer::write(TxFrame& frame, std::size_t index, const ModelSegment& seg
   put(tcp, 2, 2, is_client_ ? kServerPort : client_port);
   put(tcp, 4, 4, segment.seq);
   if (segment.has_ack) put(tcp, 8, 4, segment.ack);
-  tcp[12] = static_cast<std::uint8_t>(tcp_octets / 4 << 4U);
-  tcp[13] = static_cast<std::uint8_t>((segment.fin ? kFin : 0) | (segment.syn ? kSyn : 0) |
-                                      (segment.rst ? kRst : 0) | (segment.has_ack ? kAck : 0));
+  tcp[12] = static_cast<std::uint8_t>(tcp_octets / 4 << 4U | segment.ecn.flags >> 2U);
+  tcp[13] =
+      static_cast<std::uint8_t>((segment.fin ? kFin : 0) | (segment.syn ? kSyn : 0) |
+                                (segment.rst ? kRst : 0) | (segment.has_ack ? kAck : 0) |
+                                (segment.ecn.flags & 1U) << 6U | (segment.ecn.flags & 2U) << 6U);
   put(tcp, 14, 2, segment.window);
   if (segment.mss) {
     tcp[20] = 2;

@@ -15,7 +15,7 @@ namespace runnel::test {
 // Reads and writes its packets by itself: nothing of what it says passed through the stack's code.
 class ModelPeer final : public SimNode {
  public:
-  ModelPeer(std::uint16_t mtu_octets, std::uint64_t seed, const IpAddress& address,
+  ModelPeer(std::uint16_t mtu_octets, EcnMode ecn, std::uint64_t seed, const IpAddress& address,
             const IpAddress& peer);
 
   void listen() override;
@@ -26,8 +26,10 @@ class ModelPeer final : public SimNode {
   void run_applications(Instant now) override;
   [[nodiscard]] bool poll_transmit(TxFrame& frame, Instant now) override;
   [[nodiscard]] Instant next_deadline() const override;
-  void check_invariants() override {}
+  void check_invariants() override;
   [[nodiscard]] std::string find_leftovers() const override;
+
+  [[nodiscard]] const ModelEcn& ecn(std::size_t index) const { return sockets_[index].tcp.ecn(); }
 
  private:
   struct Socket {
@@ -39,7 +41,7 @@ class ModelPeer final : public SimNode {
   };
 
   [[nodiscard]] Socket* socket_at(std::size_t index);
-  void tcp_arrives(Bytes segment, Instant now);
+  void tcp_arrives(Bytes segment, unsigned ip_ecn, Instant now);
   void icmp_arrives(Bytes message);
   void write(TxFrame& frame, std::size_t index, const ModelSegment& segment);
 

@@ -88,9 +88,13 @@ std::optional<ModelSegment> ModelTcp::answer_from_closed(const ModelSegment& seg
 void ModelTcp::segment_arrives(ModelSegment segment, Instant now) {
   if (state_ == State::Listen) return arrives_in_listen(segment, now);
   if (state_ == State::SynSent) return arrives_in_syn_sent(segment, now);
+  const std::size_t octets = segment.text.size();
   if (!is_acceptable(segment)) return;
   if (!passes_rst_and_syn(segment)) return;
+  const bool is_news = segment.has_ack && less(snd_una_, segment.ack);
+  const bool completes = state_ == State::SynReceived;
   if (!process_ack(segment, now)) return;
+  if (!segment.syn) ecn_.came(segment.ecn, octets, is_news || completes);
   process_text(segment);
   process_fin(segment, now);
 }
@@ -100,6 +104,7 @@ void ModelTcp::arrives_in_listen(const ModelSegment& segment, Instant now) {
   if (segment.has_ack) return reply(*answer_from_closed(segment));
   if (!segment.syn) return;
   is_passive_ = true;
+  ecn_.syn_came(segment.ecn);
   rcv_nxt_ = rcv_edge_ = segment.seq + 1;
   take_peer_mss(segment);
   choose_isn(now);
@@ -120,10 +125,12 @@ void ModelTcp::arrives_in_syn_sent(const ModelSegment& segment, Instant) {
   rcv_nxt_ = rcv_edge_ = segment.seq + 1;
   take_peer_mss(segment);
   if (!segment.has_ack) {  // simultaneous open
+    ecn_.syn_came(segment.ecn);
     state_ = State::SynReceived;
     sends_syn_ = true;
     return;
   }
+  ecn_.syn_ack_came(segment.ecn);
   snd_una_ = snd_nxt_ = segment.ack;
   snd_wnd_ = max_snd_wnd_ = segment.window;
   snd_wl1_ = segment.seq;
@@ -153,6 +160,7 @@ bool ModelTcp::is_acceptable(ModelSegment& segment) {
   }
   if (!acceptable) {
     if (state_ == State::SynReceived && segment.syn && segment.seq + 1 == rcv_nxt_) {
+      ecn_.syn_came(segment.ecn);
       sends_syn_ = true;  // the peer has not seen ours, and its own ACK would not help it
       return false;
     }
@@ -300,6 +308,7 @@ bool ModelTcp::poll(ModelSegment& out, Instant now) {
   if (!ack_now_ || state_ == State::SynSent) return false;
   ack_now_ = false;
   out = bare_ack();
+  ecn_.leaves(out.ecn, 0, false, true);
   return true;
 }
 
@@ -311,6 +320,8 @@ bool ModelTcp::poll_handshake(ModelSegment& out, Instant now) {
   out.seq = iss_;
   out.syn = true;
   out.mss = options_.mss;
+  out.ecn = {};
+  out.ecn.flags = state_ == State::SynSent ? ecn_.syn_bits() : ecn_.syn_ack_bits();
   snd_nxt_ = iss_;
   sent(out, now);
   return true;
@@ -338,6 +349,7 @@ bool ModelTcp::poll_stream(ModelSegment& out, Instant now) {
   const auto first = unacknowledged_.begin() + static_cast<std::ptrdiff_t>(snd_nxt_ - snd_una_);
   out.text.assign(first, first + static_cast<std::ptrdiff_t>(octets));
   out.fin = fin;
+  ecn_.leaves(out.ecn, out.text.size(), snd_nxt_ == snd_max_, false);
   sent(out, now);
   if (fin) fin_was_sent();
   return true;

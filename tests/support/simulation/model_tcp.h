@@ -9,6 +9,7 @@
 #include "runnel/bytes.h"
 #include "runnel/time.h"
 #include "tests/support/simulation/application.h"
+#include "tests/support/simulation/model_ecn.h"
 
 namespace runnel::test {
 
@@ -23,6 +24,7 @@ struct ModelSegment {
   bool rst = false;
   std::optional<std::uint16_t> mss;
   std::vector<std::uint8_t> text;
+  ModelEcnField ecn;
 
   // SEG.LEN
   [[nodiscard]] std::uint32_t length() const noexcept {
@@ -31,9 +33,10 @@ struct ModelSegment {
 };
 
 // Theory of operation. RFC 9293 section 3.10 step by step, and nothing else: no options but MSS,
-// no congestion control, a fixed number of segments in flight, one timer of a fixed length that
-// doubles, and after it everything is sent again (go back N). What comes out of order is dropped
-// and every text is acknowledged at once. It is as slow as that sounds, and needs no speed.
+// no congestion control though it listens to ECN (model_ecn.h), a fixed number of segments in
+// flight, one timer of a fixed length that doubles, and after it everything is sent again (go back
+// N). What comes out of order is dropped and every text is acknowledged at once. It is as slow as
+// that sounds, and needs no speed.
 //
 // Octets that are not acknowledged yet are kept from SND.UNA on:
 //
@@ -60,10 +63,11 @@ class ModelTcp final : public TcpCalls {
     std::uint32_t segments_in_flight = 1;  // 1: stop and wait
     std::uint32_t receive_octets = 8192;   // its buffer, and so the window; below 65,536
     std::uint32_t isn_base = 0;
+    EcnMode ecn = EcnMode::Off;
   };
 
   ModelTcp(Application& application, const Options& options)
-      : application_(application), options_(options), send_mss_(kDefaultMss) {}
+      : application_(application), options_(options), ecn_(options.ecn), send_mss_(kDefaultMss) {}
 
   // --- The user's calls ----------------------------------------------------------------------
   void listen() noexcept { state_ = State::Listen; }
@@ -91,6 +95,7 @@ class ModelTcp final : public TcpCalls {
   bool tell_application(Instant now);
 
   [[nodiscard]] State state() const noexcept { return state_; }
+  [[nodiscard]] const ModelEcn& ecn() const noexcept { return ecn_; }
   // The reset that answers a segment for which there is no connection (section 3.10.7.1).
   [[nodiscard]] static std::optional<ModelSegment> answer_from_closed(const ModelSegment& segment);
 
@@ -130,6 +135,7 @@ class ModelTcp final : public TcpCalls {
 
   Application& application_;
   Options options_;
+  ModelEcn ecn_;
   State state_ = State::Closed;
   bool is_passive_ = false;
 

@@ -232,7 +232,9 @@ std::string words(const LinkOptions& link) {
 }
 
 std::string words(const SideOptions& side) {
-  if (side.is_model) return " model peer";
+  if (side.is_model) {
+    return " model peer, ecn " + std::to_string(static_cast<int>(side.config.tcp.ecn));
+  }
   const Config plain_config;
   const TcpConfig& plain = plain_config.tcp;
   const TcpConfig& tcp = side.config.tcp;

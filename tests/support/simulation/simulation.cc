@@ -21,7 +21,8 @@ std::unique_ptr<SimNode> make_node(const SideOptions& side, std::uint64_t seed, 
   const IpAddress& address = is_client ? kClientAddress : kServerAddress;
   const IpAddress& peer = is_client ? kServerAddress : kClientAddress;
   if (side.is_model) {
-    return std::make_unique<ModelPeer>(side.config.mtu_octets, seed, address, peer);
+    return std::make_unique<ModelPeer>(side.config.mtu_octets, side.config.tcp.ecn, seed, address,
+                                       peer);
   }
   return std::make_unique<StackNode>(side.config, seed, address, peer, now, side.trace);
 }
