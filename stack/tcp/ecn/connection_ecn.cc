@@ -198,7 +198,8 @@ void ConnectionEcn::reduced_for_mark(SeqNum nxt) noexcept {
 
 void ConnectionEcn::reduced_for_loss(SeqNum nxt) noexcept {
   response_.on_loss(nxt);
-  if (feedback_ == EcnFeedback::Classic) owes_cwr_ = true;
+  // RFC 3168 section 6.1.1: whoever has sent ECT says it. Others have no peer that waits for it.
+  if (feedback_ == EcnFeedback::Classic && sends_ect()) owes_cwr_ = true;
 }
 
 }  // namespace runnel::tcp

@@ -90,7 +90,10 @@ void ModelEcn::came(const ModelEcnField& field, std::size_t octets, bool is_news
   }
   switch (kind_) {
     case Kind::None:
-      if (field.flags != 0) complain("AE, CWR or ECE without an agreement");
+      // A server that fell back to a SYN,ACK without them does not know whether we saw another.
+      if (field.flags != 0 && (is_server_ || !has_asked_)) {
+        complain("AE, CWR or ECE without an agreement");
+      }
       return;
     case Kind::Classic:
       if ((field.flags & 4) != 0) complain("AE has no meaning in classic ECN");
