@@ -148,7 +148,10 @@ bool Connection::transmit_tail_loss_probe(TxFrame& frame, Instant now) {
 // --- New data ------------------------------------------------------------------------------------
 
 bool Connection::transmit_new(TxFrame& frame, Instant now) {
-  if (!may_send_data() || unsent() == 0 || timers_.is_set(TimerKind::EcnPause)) return false;
+  if (!may_send_data() || unsent() == 0 || timers_.is_set(TimerKind::EcnPause)) {
+    pacer_.set_waiting(false);
+    return false;
+  }
   if (recovery_.lost() && !recovery_.wants_new_data()) return false;
   if (snd_.una == snd_.nxt) restart_congestion_window(now);
   forget_old_path_mtu(now);
@@ -157,6 +160,7 @@ bool Connection::transmit_new(TxFrame& frame, Instant now) {
   if (mtu_probe != MtuProbe::NotNow) return mtu_probe == MtuProbe::Sent;
   const Permission permission = new_data_permission();
   if (permission.octets == 0 && !permission.fin) {
+    pacer_.set_waiting(false);  // something else than the pacer holds it back
     arm_persist_if_blocked(now);
     return false;
   }

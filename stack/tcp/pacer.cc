@@ -30,7 +30,7 @@ void Pacer::on_transmit(std::uint64_t octets, Instant now) noexcept {
   if (release_at_ <= now) sent_in_quantum_ = 0;
   sent_in_quantum_ += std::min(octets, kMostAtOnce);
   const Duration gap = time_for(std::min(octets, kMostAtOnce), rate_);
-  const Duration made_up = std::min(gap, kQuantumTime);
+  const Duration made_up = is_waiting_ ? kMostLateness : std::min(gap, kQuantumTime);
   release_at_ = std::max(release_at_, now - made_up) + gap;
 }
 

@@ -15,13 +15,15 @@ namespace runnel::tcp {
 //     |quantum|      |quantum|      |quantum|
 //     +--------------+--------------+-------->  quantum / rate apart
 //
-// A timer that fires late, and an idle time, must not cost rate for ever nor turn into a burst: up
-// to one quantum of the time that has passed is made up for.
+// Lost time. While octets were held back, a timer that fires late costs no rate: what should have
+// left meanwhile leaves then, up to kMostLateness of it. A time in which there was nothing to send
+// is not made up for, except for one quantum.
 //
 // All amounts are octets, rates octets a second. A rate of 0: unpaced.
 class Pacer {
  public:
   static constexpr Duration kQuantumTime = std::chrono::milliseconds(1);
+  static constexpr Duration kMostLateness = std::chrono::milliseconds(10);
   static constexpr std::uint64_t kMostAtOnce = 65535;
   static constexpr std::uint64_t kFewestSegments = 2;
 
@@ -39,12 +41,15 @@ class Pacer {
   // How much may leave at once.
   [[nodiscard]] std::uint64_t quantum_octets() const noexcept { return quantum_; }
 
+  // Something waits for release_at(); or nothing does.
+  void set_waiting(bool is_waiting) noexcept { is_waiting_ = is_waiting; }
   void on_transmit(std::uint64_t octets, Instant now) noexcept;
 
  private:
   std::uint64_t rate_ = 0;
   std::uint64_t quantum_ = kMostAtOnce;
   std::uint64_t sent_in_quantum_ = 0;
+  bool is_waiting_ = false;
   Instant release_at_{};  // of the next quantum
 };
 

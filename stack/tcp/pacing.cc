@@ -48,6 +48,7 @@ bool Connection::is_held_by_pacer(Instant now) noexcept {
   if (!pacer_.holds(now)) return false;
   if (offset_of(snd_.nxt) < start_window_.initial_octets(smss_)) return false;
   timers_.set(TimerKind::Pacing, pacer_.release_at());
+  pacer_.set_waiting(true);
   // While a window is growing faster than it is filled, it is what limits the sender all the same.
   const std::uint64_t cwnd = congestion_->cwnd_octets();
   const bool is_slow_start = cwnd < congestion_->ssthresh_octets();

@@ -50,6 +50,28 @@ TEST(Pacer, ATimerThatIsLateByLessThanAQuantumCostsNoRate) {
   EXPECT_LE(sent, 12'500'000U + 2 * 12'500U);
 }
 
+TEST(Pacer, WhatWaitedForALateTimerLeavesAllTheSame) {
+  Pacer pacer = with_rate(12'500'000);
+  pacer.on_transmit(12'500, kStart);
+  pacer.on_transmit(12'500, kStart);
+  pacer.set_waiting(true);
+  const Instant late = pacer.release_at() + 7ms;
+  int frames = 0;
+  for (; !pacer.holds(late); ++frames) pacer.on_transmit(12'500, late);
+  EXPECT_EQ(frames, 8) << "the one that was due, and those of seven milliseconds";
+  EXPECT_EQ(pacer.release_at(), late + 1ms);
+}
+
+TEST(Pacer, OfAVeryLateTimerOnlySoMuchIsMadeUpFor) {
+  Pacer pacer = with_rate(12'500'000);
+  pacer.on_transmit(12'500, kStart);
+  pacer.set_waiting(true);
+  const Instant late = kStart + 10s;
+  int frames = 0;
+  for (; !pacer.holds(late); ++frames) pacer.on_transmit(12'500, late);
+  EXPECT_EQ(frames, 1 + Pacer::kMostLateness / 1ms);
+}
+
 TEST(Pacer, AQuantumMayLeaveInSeveralFrames) {
   Pacer pacer = with_rate(12'500'000);
   pacer.on_transmit(12'500, kStart);
