@@ -113,6 +113,9 @@ void Connection::take_rtt_sample(const Segment& seg, const AckFindings& findings
     recovery_.on_handshake(*sample, now);
   }
   if (timestamps_.is_agreed() && seg.options.timestamps && snd_.una < seg.ack) {
+    // The ACK of a SYN,ACK that came twice echoes the first, however long ago that was: the second
+    // was out of the window (RFC 7323 section 4.3).
+    if (!is_syn_acked_ && is_syn_ack_repeated_) return;
     const auto echoed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
     const bool agrees = sample && echoed && *echoed < *sample + Timestamps::kTick &&
                         *sample < *echoed + Timestamps::kTick;

@@ -498,6 +498,7 @@ class Connection {
 
   // When the SYN or SYN,ACK left; none once it was sent again (Karn's rule).
   std::optional<Instant> syn_sent_at_;
+  bool is_syn_ack_repeated_ = false;  // by the listener
 
   // Sharing with other connections to the host.
   std::uint64_t shared_ssthresh_octets_ = 0;  // what this one began with; 0: nothing

@@ -47,6 +47,7 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
   if (open.syn_ack_sent_at) {
     syn_sent_at_ = open.syn_ack_sent_at;
   } else if (open.syn_ack_retransmissions > 0) {
+    is_syn_ack_repeated_ = true;
     rtt_.handshake_was_retransmitted();
   }
   last_heard_ = last_moved_ = now;

@@ -199,6 +199,23 @@ TEST_F(Timestamps, R_7323_4_1_RTTM__R_6298_3_KARN_TheEchoTellsWhichTransmissionI
   }
 }
 
+TEST_F(Timestamps, R_6298_3_KARN_TheAckOfASynAckThatCameTwiceIsNoSample) {
+  listen();
+  send(segment().syn().seq(peer_iss).mss(1460));
+  const std::uint32_t first = last_tsval();
+  advance(1s);  // the peer's ACK was lost: it gets the SYN,ACK again, and echoes the first
+  ASSERT_NE(last_tsval(), first);
+  forget_sent();
+  advance(40ms);
+  send(ack_segment(0, 0).timestamps(peer_tsval(), first));
+  ASSERT_TRUE(accept());
+  EXPECT_EQ(info().smoothed_rtt, 0ms);
+  ASSERT_TRUE(write_octets(100));
+  advance(40ms);
+  send(ack_segment(0, 100));
+  EXPECT_EQ(info().smoothed_rtt, 40ms);
+}
+
 TEST_F(Timestamps, R_7323_4_2_RATE_ManySamplesOfARoundTripWeighAsMuchAsOne) {
   peer_window = 40 * 1448;
   establish_with_rtt(100ms);
