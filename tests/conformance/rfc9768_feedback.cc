@@ -190,6 +190,33 @@ TEST_F(Rfc9768Feedback, R_9768_3_2_2_5_INCR_EveryThirdMarkedAckWhileIdle) {
   EXPECT_EQ(acked, (std::vector<bool>{false, false, true, false, false, true}));
 }
 
+// The record that takes over in TIME-WAIT says what the connection has counted.
+TEST_F(Rfc9768Feedback, R_9768_3_2_2_ACE_InTimeWaitToo) {
+  open_accurate();
+  send(data(0, 100, Ecn::Ce));
+  ASSERT_TRUE(shutdown_write());
+  send(control(100, Ecn::NotEct).ack(our(1)));
+  send(control(100, Ecn::NotEct).ack(our(1)).fin());
+  ASSERT_EQ(state(), TcpState::TimeWait);
+  forget_sent();
+  send(control(100, Ecn::NotEct).ack(our(1)).fin());
+  const auto ack = next_sent();
+  ASSERT_THAT(ack, IsPureAck());
+  EXPECT_EQ(ack->ecn_bits(), 6U);
+  EXPECT_EQ(ack->ecn, Ecn::NotEct);
+}
+
+// So does a half-open connection.
+TEST_F(Rfc9768Feedback, R_9768_3_2_2_ACE_InSynReceivedToo) {
+  listen();
+  send(ecn_syn(kAccurateSyn));
+  forget_sent();
+  send(control(1'000'000, Ecn::NotEct).payload("far away"));
+  const auto ack = next_sent();
+  ASSERT_THAT(ack, IsPureAck());
+  EXPECT_EQ(ack->ecn_bits(), kFive);
+}
+
 // --- The sender ----------------------------------------------------------------------------------
 
 TEST_F(Rfc9768Feedback, R_9768_3_2_2_1_ZERO_AceZeroEndsEctAndTheAnswersToMarks) {

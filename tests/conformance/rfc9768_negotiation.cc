@@ -244,6 +244,74 @@ TEST_F(Rfc9768Negotiation, R_9768_3_1_5_NOCWR_AReductionIsNotAnnounced) {
   EXPECT_EQ(next_bits(), 0b110U);
 }
 
+// --- Fast Open ---
+
+// The SYN-ACK is the connection's own, and the option shares its space with the cookie.
+TEST_F(Rfc9768Negotiation, R_9768_3_1_1_SYNACK_WithFastOpen) {
+  TcpConfig tcp;
+  tcp.fast_open = true;
+  rebuild(tcp);
+  listen();
+  const auto syn_with = [&](const wire::TcpFastOpenCookie& cookie) {
+    wire::TcpOptions options;
+    options.maximum_segment_size = 1460;
+    options.fast_open = cookie;
+    return segment().syn().seq(peer_iss).options(options).ecn_bits(kAccurateSyn).ecn(Ecn::Ect0);
+  };
+  send(syn_with({}));
+  const auto offer = next_sent();
+  ASSERT_TRUE(offer && offer->options.fast_open);
+  EXPECT_EQ(offer->ecn_bits(), 0b100U);
+  EXPECT_TRUE(offer->options.acc_ecn);
+  send(segment().seq(their(0)).rst());
+  send(syn_with(*offer->options.fast_open).payload("data"));
+  ASSERT_TRUE(accept());
+  const auto syn_ack = next_sent();
+  ASSERT_THAT(syn_ack, AllOf(IsSynAck(), HasAck(their(4))));
+  EXPECT_EQ(syn_ack->ecn_bits(), 0b100U);
+  EXPECT_EQ(syn_ack->ecn, Ecn::NotEct);
+  EXPECT_TRUE(syn_ack->options.acc_ecn);
+  // Data in SYN-RECEIVED are ECT already; text of a SYN is in no counter.
+  ASSERT_TRUE(write_octets(100));
+  const auto answer = next_sent();
+  ASSERT_THAT(answer, IsData());
+  EXPECT_EQ(answer->ecn, Ecn::Ect0);
+  EXPECT_EQ(answer->ecn_bits(), 0b101U);
+  EXPECT_FALSE(answer->options.acc_ecn);
+  // Retransmitted, it falls back as a listener's does.
+  advance(1s);
+  const auto second = next_sent();
+  ASSERT_THAT(second, IsSynAck());
+  EXPECT_EQ(second->ecn_bits(), 0b100U);
+  EXPECT_FALSE(second->options.acc_ecn);
+  send(segment().seq(their(4)).ack(our(0)).ecn_bits(0b010));
+  EXPECT_EQ(info().ecn, EcnFeedback::Accurate);
+  EXPECT_EQ(info().ce_marks_reported, 0U);
+}
+
+TEST_F(Rfc9768Negotiation, R_9768_3_1_5_MIXRST_AFastOpenIsResetToo) {
+  TcpConfig tcp;
+  tcp.fast_open = true;
+  rebuild(tcp);
+  listen();
+  const auto syn_with = [&](const wire::TcpFastOpenCookie& cookie, unsigned bits) {
+    wire::TcpOptions options;
+    options.maximum_segment_size = 1460;
+    options.fast_open = cookie;
+    return segment().syn().seq(peer_iss).options(options).ecn_bits(bits);
+  };
+  send(syn_with({}, kAccurateSyn));
+  const auto cookie = next_sent()->options.fast_open;
+  ASSERT_TRUE(cookie);
+  send(segment().seq(their(0)).rst());
+  send(syn_with(*cookie, kAccurateSyn).payload("data"));
+  ASSERT_TRUE(accept());
+  forget_sent();
+  send(syn_with(*cookie, kClassicSyn));
+  EXPECT_THAT(next_sent(), AllOf(IsRst(), HasAck(their(0))));
+  EXPECT_EQ(state(), TcpState::Listen);
+}
+
 // --- SYN cookies ---------------------------------------------------------------------------------
 
 // The handshake's last ACK shows by itself that AccECN was agreed upon (section 5.1).
