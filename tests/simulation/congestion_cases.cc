@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 #include "runnel/random.h"
 #include "tests/simulation/congestion_meter.h"
@@ -121,6 +122,58 @@ Scenario scenario_of(const CongestionCase& chosen, const Path& path, std::uint64
   return scenario;
 }
 
+// --- Measuring -----------------------------------------------------------------------------------
+
+double seconds_of(Duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+// What the receivers of all flows have got so far.
+std::vector<double> received_octets(const Simulation& simulation, std::size_t flows) {
+  std::vector<double> octets;
+  for (std::size_t i = 0; i < flows; ++i) {
+    octets.push_back(static_cast<double>(simulation.server_application(i).received()));
+  }
+  return octets;
+}
+
+// Runs for so long; returns how many octets the bottleneck's queue held in the mean.
+double mean_queue(Simulation& simulation, Duration duration) {
+  double sum = 0;
+  std::size_t samples = 0;
+  for (Duration t{0}; t < duration; t += kQueueSampledEvery) {
+    simulation.run_for(kQueueSampledEvery);
+    sum += static_cast<double>(simulation.to_server().queued_octets(simulation.now()));
+    ++samples;
+  }
+  return sum / static_cast<double>(samples);
+}
+
+double share_of_first(const std::vector<double>& octets) {
+  const double sum = std::accumulate(octets.begin(), octets.end(), 0.0);
+  return sum > 0 ? octets[0] / sum : 0;
+}
+
+// (sum of x)^2 / (n * sum of x^2): from 1/n, one has everything, to 1, all have the same.
+double jain_index(const std::vector<double>& octets) {
+  const double sum = std::accumulate(octets.begin(), octets.end(), 0.0);
+  const double squares = std::inner_product(octets.begin(), octets.end(), octets.begin(), 0.0);
+  return squares > 0 ? sum * sum / (static_cast<double>(octets.size()) * squares) : 0;
+}
+
+double retransmitted_percent(Simulation& simulation, std::size_t flows) {
+  const auto& client = static_cast<const StackNode&>(simulation.client());
+  double sent = 0;
+  double again = 0;
+  for (std::uint16_t i = 0; i < flows; ++i) {
+    const auto info = client.info(i);
+    if (!info) continue;
+    sent += static_cast<double>(info->octets_sent);
+    again += static_cast<double>(info->octets_retransmitted);
+  }
+  return sent > 0 ? 100 * again / sent : 0;
+}
+
 }  // namespace
 
 std::string CongestionCase::controller_names() const {
@@ -179,50 +232,21 @@ CongestionFigures measure(const CongestionCase& chosen, std::uint64_t seed, Trac
   simulation.set_checking(false);
   meter.watch(simulation.to_server());
 
-  const std::size_t flows = chosen.controllers.size();
-  const auto received = [&](std::size_t i) {
-    return static_cast<double>(simulation.server_application(i).received());
-  };
   simulation.run_for(path.measured_from);
-  std::vector<double> octets;
-  for (std::size_t i = 0; i < flows; ++i) octets.push_back(-received(i));
-  double queued = 0;
-  std::size_t samples = 0;
-  for (Duration t = path.measured_from; t < path.ends_at; t += kQueueSampledEvery) {
-    simulation.run_for(kQueueSampledEvery);
-    queued += static_cast<double>(simulation.to_server().queued_octets(simulation.now()));
-    ++samples;
-  }
+  std::vector<double> octets = received_octets(simulation, chosen.controllers.size());
+  const double queued = mean_queue(simulation, path.ends_at - path.measured_from);
+  const std::vector<double> in_the_end = received_octets(simulation, octets.size());
+  for (std::size_t i = 0; i < octets.size(); ++i) octets[i] = in_the_end[i] - octets[i];
 
   CongestionFigures figures;
-  double sum = 0;
-  double squares = 0;
-  for (std::size_t i = 0; i < flows; ++i) {
-    octets[i] += received(i);
-    sum += octets[i];
-    squares += octets[i] * octets[i];
-  }
-  const double seconds = std::chrono::duration<double>(path.ends_at - path.measured_from).count();
-  figures.goodput_mbit_s = sum * 8 / seconds / 1e6;
-  if (sum > 0) {
-    figures.first_share = octets[0] / sum;
-    figures.jain_index = sum * sum / (static_cast<double>(flows) * squares);
-  }
-  const auto& client = static_cast<const StackNode&>(simulation.client());
-  double sent = 0;
-  double again = 0;
-  for (std::uint16_t i = 0; i < flows; ++i) {
-    if (const auto info = client.info(i)) {
-      sent += static_cast<double>(info->octets_sent);
-      again += static_cast<double>(info->octets_retransmitted);
-    }
-  }
-  if (sent > 0) figures.retransmitted_percent = 100 * again / sent;
-  const double round_trip = std::chrono::duration<double>(path.round_trip).count();
-  figures.median_rtt = meter.rtt_seconds(0.5) / round_trip;
-  figures.p99_rtt = meter.rtt_seconds(0.99) / round_trip;
-  figures.queue_percent = 100 * queued / static_cast<double>(samples) /
-                          static_cast<double>(scenario.to_server.queue_octets);
+  const double seconds = seconds_of(path.ends_at - path.measured_from);
+  figures.goodput_mbit_s = std::accumulate(octets.begin(), octets.end(), 0.0) * 8 / seconds / 1e6;
+  figures.first_share = share_of_first(octets);
+  figures.jain_index = jain_index(octets);
+  figures.retransmitted_percent = retransmitted_percent(simulation, octets.size());
+  figures.median_rtt = meter.rtt_seconds(0.5) / seconds_of(path.round_trip);
+  figures.p99_rtt = meter.rtt_seconds(0.99) / seconds_of(path.round_trip);
+  figures.queue_percent = 100 * queued / static_cast<double>(scenario.to_server.queue_octets);
   const LinkCounters& counters = simulation.to_server().counters();
   figures.drops = static_cast<double>(counters.tail_drops + counters.policed);
   figures.entered_css_before_drop = meter.has_entered_css_before_drop() ? 1 : 0;
