@@ -21,8 +21,8 @@ using namespace runnel;
 using namespace runnel::test;
 
 constexpr const char* kUsage =
-    "Usage: simulation_congestion [--case PATH] [--controllers A[+B]] [--seeds N] [--jobs N]\n"
-    "                             [--golden FILE [--update]] [--trace FILE]\n\n"
+    "Usage: simulation_congestion [--case PATH] [--controllers A[+B]] [--seeds N | --seed N]\n"
+    "                             [--jobs N] [--golden FILE [--update]] [--trace FILE]\n\n"
     "Runs every case, or those of one path or of these controllers, in virtual time and prints a\n"
     "line of figures each: medians over the seeds. Hard limits always fail. With --golden, "
     "figures\n"
@@ -206,6 +206,7 @@ struct Arguments {
   std::string trace;
   bool updates = false;
   std::size_t seeds = SIZE_MAX;  // at most
+  std::uint64_t first_seed = 1;
   unsigned jobs = 2;
 };
 
@@ -234,6 +235,9 @@ Arguments parse(int argc, char** argv) {
       arguments.updates = true;
     } else if (name == "--seeds") {
       arguments.seeds = std::stoul(next());
+    } else if (name == "--seed") {
+      arguments.first_seed = std::stoull(next());
+      arguments.seeds = 1;
     } else if (name == "--jobs") {
       arguments.jobs = static_cast<unsigned>(std::stoul(next()));
     } else if (name == "--help") {
@@ -257,10 +261,11 @@ std::vector<CongestionCase> chosen_cases(const Arguments& arguments) {
   return cases;
 }
 
-Figures measure_all(const std::vector<CongestionCase>& cases, unsigned jobs) {
+Figures measure_all(const std::vector<CongestionCase>& cases, std::uint64_t first_seed,
+                    unsigned jobs) {
   std::vector<std::pair<const CongestionCase*, std::uint64_t>> runs;
   for (const CongestionCase& one : cases) {
-    for (std::uint64_t seed = 1; seed <= one.seeds; ++seed) runs.emplace_back(&one, seed);
+    for (std::uint64_t i = 0; i < one.seeds; ++i) runs.emplace_back(&one, first_seed + i);
   }
   const auto measured = measure_in_processes<CongestionFigures>(
       runs.size(), jobs, [&](std::size_t i) { return measure(*runs[i].first, runs[i].second); });
@@ -284,12 +289,12 @@ int main(int argc, char** argv) {
   }
   if (!arguments.trace.empty()) {
     tun::TraceFile file(arguments.trace);
-    const CongestionFigures figures = measure(cases[0], 1, &file);
+    const CongestionFigures figures = measure(cases[0], arguments.first_seed, &file);
     file.flush();
     std::printf("%s\n%s\n", heading().c_str(), line_of(cases[0], figures).c_str());
     return 0;
   }
-  const Figures figures = measure_all(cases, arguments.jobs);
+  const Figures figures = measure_all(cases, arguments.first_seed, arguments.jobs);
   std::printf("%s\n", heading().c_str());
   for (const CongestionCase& one : cases) {
     std::printf("%s\n", line_of(one, figures.at(one.name())).c_str());
