@@ -32,6 +32,7 @@
 #include "stack/tcp/loss/loss_recovery.h"
 #include "stack/tcp/mtu_search.h"
 #include "stack/tcp/pacer.h"
+#include "stack/tcp/passive_open.h"
 #include "stack/tcp/path_estimate.h"
 #include "stack/tcp/path_mtu.h"
 #include "stack/tcp/receive_buffer.h"
@@ -41,6 +42,7 @@
 #include "stack/tcp/send_buffer.h"
 #include "stack/tcp/shared_config.h"
 #include "stack/tcp/tcb.h"
+#include "stack/tcp/timer_kind.h"
 #include "stack/tcp/timestamps.h"
 #include "stack/tcp/transition.h"
 #include "stack/tcp/urgent.h"
@@ -50,39 +52,6 @@
 #include "stack/wire/icmpv4.h"
 
 namespace runnel::tcp {
-
-// The named deadlines of a connection.
-enum class TimerKind : std::uint8_t {
-  // One of these four at a time: see recovery_timer.cc.
-  Retransmission,  // RFC 6298
-  TailLossProbe,   // RFC 8985 section 7
-  Reordering,      // RFC 8985 section 6.2
-  Persist,         // zero-window probes, and the override of silly-window avoidance
-  Pacing,          // the next quantum may leave: see pacer.h
-  DelayedAck,
-  Keepalive,
-  UserTimeout,
-  Linger,  // how long what was written may take after close()
-  FinWait2,
-  EcnPause,    // no new data before: see respond_to_marks()
-  Inactivity,  // the application's own
-  Count,
-};
-
-// What a listener's SYN-RECEIVED record knows when the handshake's last ACK arrives.
-struct PassiveOpen {
-  SeqNum iss;
-  SeqNum irs;
-  SeqNum rcv_edge;                // RCV.NXT + the window of the SYN-ACK
-  std::uint16_t peer_window = 0;  // of the peer's SYN, unscaled
-  std::uint16_t peer_mss_octets = kDefaultMssOctets;
-  std::optional<std::uint8_t> peer_scale;  // from the peer's SYN; both sides scale, or neither
-  bool is_sack_permitted = false;
-  EcnHandshake ecn;
-  Timestamps timestamps;
-  std::optional<Instant> syn_ack_sent_at;  // none after a second SYN,ACK (Karn), or a SYN cookie
-  std::uint8_t syn_ack_retransmissions = 0;
-};
 
 // Theory of operation. The stack around a connection calls it for three reasons, which are the
 // three parts of RFC 9293 section 3.10, each in files of its own:
