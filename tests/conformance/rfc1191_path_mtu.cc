@@ -195,6 +195,26 @@ TEST_F(TooBig, R_1191_6_4_RESEND_WhatFitsIsNotSentAgain) {
   EXPECT_EQ(info().segments_retransmitted, 2U);
 }
 
+TEST_F(TooBig, R_1191_6_4_RESEND_WhatWasLostBesideItIsStillRepaired) {
+  peer_sack = true;
+  establish_passive();
+  ASSERT_TRUE(stack().set_nagle(id(), false));
+  ASSERT_TRUE(write_octets(100));  // lost
+  ASSERT_TRUE(write_octets(1460));
+  const auto sent = all_sent();
+  ASSERT_EQ(sent.size(), 2U);
+  too_big(sent[1], 1400);
+  EXPECT_THAT(next_sent(), AllOf(HasSeq(our(100)), HasPayloadOctets(1360)));  // lost too
+  bool is_first_sent_again = false;
+  for (Duration waited{0}; waited < 5s && !is_first_sent_again; waited += 100ms) {
+    advance(100ms);
+    for (const SentSegment& again : all_sent()) {
+      is_first_sent_again = is_first_sent_again || again.seq == our(0);
+    }
+  }
+  EXPECT_TRUE(is_first_sent_again) << "a connection must not be left without a timer";
+}
+
 TEST_F(TooBig, R_1191_6_4_CWND_TheWindowStaysAndOneSegmentGoesFirst) {
   for (const bool sack : {false, true}) {
     peer_sack = sack;
