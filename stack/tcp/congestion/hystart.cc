@@ -1,0 +1,52 @@
+#include "stack/tcp/congestion/hystart.h"
+
+namespace runnel::tcp {
+
+std::uint64_t HyStart::growth(std::uint64_t acked_octets, std::uint64_t smss_octets,
+                              bool is_paced) const noexcept {
+  const std::uint64_t counted =
+      is_paced ? acked_octets : std::min(acked_octets, kSegmentsOfOneAck * smss_octets);
+  return phase_ == Phase::ConservativeSlowStart ? counted / kCssGrowthDivisor : counted;
+}
+
+bool HyStart::on_ack(wire::SeqNum una, wire::SeqNum nxt, std::optional<Duration> rtt) noexcept {
+  if (is_over()) return false;
+  // The first round is the first flight. The RFC lets an empty one come before it, which would
+  // compare the first packet of the initial burst with those that queued up behind it.
+  if (rounds_ == 0) begin_round(nxt);
+  if (rtt) {
+    round_minimum_ = std::min(round_minimum_, *rtt);
+    ++round_samples_;
+    look_at_delay();
+  }
+  if (una < window_end_) return false;
+
+  if (phase_ == Phase::ConservativeSlowStart && ++css_rounds_ >= kCssRounds) {
+    stop();
+    return true;
+  }
+  begin_round(nxt);
+  return false;
+}
+
+void HyStart::begin_round(wire::SeqNum nxt) noexcept {
+  ++rounds_;
+  window_end_ = nxt;
+  last_round_minimum_ = round_minimum_;
+  round_minimum_ = kNone;
+  round_samples_ = 0;
+}
+
+void HyStart::look_at_delay() noexcept {
+  if (round_samples_ < kRttSamples) return;
+  if (phase_ == Phase::ConservativeSlowStart) {
+    if (round_minimum_ < css_baseline_) phase_ = Phase::SlowStart;
+  } else if (last_round_minimum_ != kNone &&
+             round_minimum_ >= last_round_minimum_ + rtt_threshold(last_round_minimum_)) {
+    phase_ = Phase::ConservativeSlowStart;
+    css_baseline_ = round_minimum_;
+    css_rounds_ = 0;  // the rest of this round will count as the first
+  }
+}
+
+}  // namespace runnel::tcp
