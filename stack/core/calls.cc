@@ -6,6 +6,15 @@
 
 namespace runnel::core {
 
+namespace {
+
+bool is_valid(const TcpConfig& tcp) noexcept {
+  return tcp::are_valid(tcp::IpFields::of(tcp)) &&
+         tcp::AnyCongestionControl::is_permitted(tcp.congestion_control, tcp);
+}
+
+}  // namespace
+
 // --- Listeners -----------------------------------------------------------------------------------
 
 Result<ListenerId> Engine::listen(const Endpoint& local, const ListenOptions& options) {
@@ -13,8 +22,7 @@ Result<ListenerId> Engine::listen(const Endpoint& local, const ListenOptions& op
   if (!local.address.is_unspecified() && !is_local(local.address)) {
     return Errc::address_not_available;
   }
-  if (options.tcp && !tcp::are_valid(tcp::IpFields::of(*options.tcp)))
-    return Errc::invalid_argument;
+  if (!is_valid(options.tcp ? *options.tcp : *default_tcp_)) return Errc::invalid_argument;
   if (listening_.contains(local)) return Errc::address_in_use;
   auto config = options.tcp ? tcp::SharedConfig(*options.tcp) : default_tcp_;
   const auto key = listeners_.create([&](void* storage, const auto& k) {
@@ -64,9 +72,7 @@ Result<ConnectionId> Engine::connect(const Endpoint& remote, const ConnectOption
       remote.address.is_loopback() || remote.address.is_reserved()) {
     return Errc::invalid_argument;
   }
-  if (options.tcp && !tcp::are_valid(tcp::IpFields::of(*options.tcp))) {
-    return Errc::invalid_argument;
-  }
+  if (!is_valid(options.tcp ? *options.tcp : *default_tcp_)) return Errc::invalid_argument;
   tcp::FourTuple tuple{options.local, remote};
   if (tuple.local.address.is_unspecified()) {
     const auto source = addresses_.source_for(remote.address);
@@ -205,10 +211,8 @@ Result<void> Engine::set_linger(ConnectionId id, std::optional<Duration> linger)
 }
 
 Result<void> Engine::set_congestion_control(ConnectionId id, CongestionAlgorithm algorithm) {
-  return on_connection(id, [&](tcp::Connection& c) -> Result<void> {
-    c.set_congestion_control(algorithm, now_);
-    return {};
-  });
+  return on_connection(
+      id, [&](tcp::Connection& c) { return c.set_congestion_control(algorithm, now_); });
 }
 
 Result<void> Engine::set_dscp(ConnectionId id, std::uint8_t dscp) {

@@ -26,13 +26,16 @@ CongestionParameters Connection::congestion_parameters(Instant now) const noexce
 
 // Another controller goes on with the window that the old one had reached, and does not begin to
 // double it.
-void Connection::set_congestion_control(CongestionAlgorithm algorithm, Instant now) noexcept {
-  if (algorithm == congestion_.algorithm()) return;
+Result<void> Connection::set_congestion_control(CongestionAlgorithm algorithm,
+                                                Instant now) noexcept {
+  if (!AnyCongestionControl::is_permitted(algorithm, *config_)) return Errc::invalid_argument;
+  if (algorithm == congestion_.algorithm()) return {};
   const std::uint64_t cwnd = congestion_->cwnd_octets();
   const std::uint64_t ssthresh = congestion_->ssthresh_octets();
   congestion_.choose(algorithm, *config_, congestion_parameters(now));
   if (is_syn_acked_) congestion_->set_window(cwnd, std::min(ssthresh, cwnd));
   update_pacing_rate();
+  return {};
 }
 
 // --- Acknowledgments -----------------------------------------------------------------------------

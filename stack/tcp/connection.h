@@ -97,7 +97,7 @@ class Connection {
   void close(Instant now);
   void abort(Instant now);
   void set_nagle(bool enabled) noexcept { nagle_ = enabled; }
-  void set_congestion_control(CongestionAlgorithm algorithm, Instant now) noexcept;
+  Result<void> set_congestion_control(CongestionAlgorithm algorithm, Instant now) noexcept;
   void set_keepalive(bool enabled, Instant now) noexcept;
   void set_user_timeout(Duration timeout, Instant now) noexcept;
   void set_inactivity_timeout(Duration inactivity, Instant now) noexcept;

@@ -14,7 +14,9 @@ struct Named {
 // In the order of the enumeration, which name_of() relies on; other names come behind.
 constexpr std::array kNames{
     Named{CongestionAlgorithm::NewReno, "newreno"},
+    Named{CongestionAlgorithm::Cubic, "cubic"},
     Named{CongestionAlgorithm::Bbr, "bbr"},
+    Named{CongestionAlgorithm::Dctcp, "dctcp"},
 };
 constexpr Named kOtherNames[] = {{CongestionAlgorithm::NewReno, "reno"}};
 

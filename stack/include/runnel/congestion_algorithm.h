@@ -10,7 +10,9 @@ namespace runnel {
 
 enum class CongestionAlgorithm : std::uint8_t {
   NewReno,  // RFC 5681, RFC 6582
+  Cubic,    // RFC 9438
   Bbr,      // BBRv3: draft-ietf-ccwg-bbr-06
+  Dctcp,    // RFC 8257, only where TcpConfig says is_controlled_network
 };
 
 // All of them, in the order of the enumeration.

@@ -125,7 +125,8 @@ class Stack {
 
   // Starts to accept connections to `local`; the unspecified address means every address of the
   // stack. The passive OPEN of RFC 9293 section 3.10.1.
-  // Errors: invalid_argument       port 0, a TTL of 0 or a DiffServ value above 63
+  // Errors: invalid_argument       port 0, a TTL of 0, a DiffServ value above 63, or DCTCP outside of
+  //                                a controlled network (TcpConfig)
   //         address_not_available  not an address of this stack
   //         address_in_use         the endpoint has a listener
   [[nodiscard]] Result<ListenerId> listen(const Endpoint& local, const ListenOptions& options = {});
@@ -143,7 +144,8 @@ class Stack {
   // the SYN carries what is written before the next poll_transmit(), as much as fits. Whether it
   // was taken is not the application's concern: what was not is sent again after the handshake.
   // Errors: invalid_argument       remote port 0, or a remote that is not a unicast address, or a
-  //                                TTL of 0 or a DiffServ value above 63
+  //                                TTL of 0, a DiffServ value above 63, or DCTCP outside of a
+  //                                controlled network (TcpConfig)
   //         address_not_available  no such local address, or no port is free
   //         already_connected      the pair of endpoints is in use
   //         no_buffer_space        as many connections as there may be

@@ -2,12 +2,20 @@
 
 namespace runnel::tcp {
 
-void AnyCongestionControl::choose(CongestionAlgorithm algorithm, const TcpConfig&,
+void AnyCongestionControl::choose(CongestionAlgorithm algorithm, const TcpConfig& config,
                                   const CongestionParameters& parameters) noexcept {
-  algorithm_ = algorithm;
-  switch (algorithm) {
+  algorithm_ = is_permitted(algorithm, config) ? algorithm : CongestionAlgorithm::NewReno;
+  const std::uint32_t smss = parameters.smss_octets;
+  const std::uint64_t window = parameters.initial_window_octets;
+  switch (algorithm_) {
     case CongestionAlgorithm::NewReno:
-      controller_.emplace<NewReno>(parameters.smss_octets, parameters.initial_window_octets);
+      controller_.emplace<NewReno>(smss, window, config.hystart);
+      break;
+    case CongestionAlgorithm::Cubic:
+      controller_.emplace<Cubic>(smss, window, config.hystart);
+      break;
+    case CongestionAlgorithm::Dctcp:
+      controller_.emplace<Dctcp>(smss, window, config.hystart);
       break;
     case CongestionAlgorithm::Bbr:
       controller_.emplace<Bbr>(parameters);

@@ -10,6 +10,8 @@
 #include "runnel/time.h"
 #include "stack/tcp/congestion/bbr/bbr.h"
 #include "stack/tcp/congestion/congestion_control.h"
+#include "stack/tcp/congestion/cubic.h"
+#include "stack/tcp/congestion/dctcp.h"
 #include "stack/tcp/congestion/new_reno.h"
 
 namespace runnel::tcp {
@@ -32,7 +34,14 @@ class AnyCongestionControl {
     choose(algorithm, config, parameters);
   }
 
-  // Another controller takes over, without a history.
+  // Whether that one may be chosen: DCTCP takes marks so lightly that it would starve others, and
+  // is for networks where there are none (RFC 8257 section 1).
+  [[nodiscard]] static bool is_permitted(CongestionAlgorithm algorithm,
+                                         const TcpConfig& config) noexcept {
+    return algorithm != CongestionAlgorithm::Dctcp || config.is_controlled_network;
+  }
+
+  // Another controller takes over, without a history. What is not permitted becomes NewReno.
   void choose(CongestionAlgorithm algorithm, const TcpConfig& config,
               const CongestionParameters& parameters) noexcept;
   [[nodiscard]] CongestionAlgorithm algorithm() const noexcept { return algorithm_; }
@@ -50,7 +59,8 @@ class AnyCongestionControl {
 
  private:
   CongestionAlgorithm algorithm_ = CongestionAlgorithm::NewReno;
-  std::variant<NewReno, Bbr> controller_{std::in_place_type<NewReno>, 1U, std::uint64_t{1}};
+  std::variant<NewReno, Cubic, Bbr, Dctcp> controller_{std::in_place_type<NewReno>, 1U,
+                                                       std::uint64_t{1}};
 };
 
 }  // namespace runnel::tcp

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "stack/base/mul_div.h"
+
 namespace runnel::tcp {
 
 void NewReno::begin_with_ssthresh(std::uint64_t octets) {
@@ -11,19 +13,13 @@ void NewReno::begin_with_ssthresh(std::uint64_t octets) {
 void NewReno::on_transmit(const TransmitEvent&) {}
 
 void NewReno::on_ack(const AckEvent& event) {
-  if (event.in_recovery || event.app_limited || event.ce_marked_octets > 0) return;
-  std::uint64_t acked = event.newly_acked_octets;
+  if (event.in_recovery || event.ce_marked_octets > 0) return;
+  std::uint64_t acked = event.app_limited ? 0 : event.newly_acked_octets;
   if (cwnd_ < ssthresh_) {
-    // DEVIATES: 5681-3.1-SS. The RFC allows one SMSS for each ACK. One ACK here may stand for a
-    // super-packet of 44 segments, so every acknowledged octet counts, as in Linux, unless
-    // configured otherwise. After a timeout a cumulative ACK may cover octets that arrived long
-    // ago: then one SMSS, as RFC 3465 section 2.2 has it.
-    const bool counts_once = event.after_timeout || event.counts_once;
-    const std::uint64_t growth = counts_once ? std::min(acked, smss_) : acked;
-    const std::uint64_t used = std::min(growth, ssthresh_ - cwnd_);
-    cwnd_ += used;
-    acked -= std::min(acked, used);
-    if (counts_once || cwnd_ < ssthresh_) return;
+    const SlowStart::Step step = slow_start_.on_ack(event, smss_, ssthresh_ - cwnd_);
+    cwnd_ += step.growth_octets;
+    if (step.ends_here) ssthresh_ = cwnd_;
+    acked = step.unused_octets;
   }
   acked_in_round_ += acked;
   if (acked_in_round_ >= cwnd_) {  // RFC 5681 section 3.1, equation 3 by octets
@@ -34,29 +30,38 @@ void NewReno::on_ack(const AckEvent& event) {
 
 void NewReno::on_loss(const LossEvent& event) {
   if (!event.calls_for_response) return;
-  reduce(event.in_flight_before_octets);
-  cwnd_ = ssthresh_;
-  // Marks, unlike losses, may take the window down to one segment (RFC 3168 section 6.1.2).
+  const std::uint64_t half = event.in_flight_before_octets / 2;  // RFC 5681 section 3.1, equation 4
   if (event.cause == LossEvent::Cause::EcnMark) {
-    cwnd_ = std::min(prior_cwnd_, std::max(event.in_flight_before_octets / 2, smss_));
+    answer_mark_with(half);
+  } else {
+    reduce_threshold(half);
+    cwnd_ = ssthresh_;
   }
 }
 
+void NewReno::answer_mark_with(std::uint64_t octets) noexcept {
+  reduce_threshold(octets);
+  cwnd_ = std::min(cwnd_, std::max(octets, smss_));
+}
+
 void NewReno::on_retransmission_timeout(const LossEvent& event) {
-  reduce(event.in_flight_before_octets);
+  reduce_threshold(event.in_flight_before_octets / 2);
   cwnd_ = smss_;  // the loss window
 }
 
 void NewReno::on_spurious_recovery(Instant) {
   cwnd_ = std::max(cwnd_, prior_cwnd_);
   ssthresh_ = prior_ssthresh_;
+  slow_start_ = prior_slow_start_;
 }
 
 void NewReno::on_idle_restart(Instant, std::uint64_t restart_window_octets) {
   cwnd_ = std::min(cwnd_, restart_window_octets);
+  acked_in_round_ = 0;
 }
 
 void NewReno::set_window(std::uint64_t cwnd_octets, std::uint64_t ssthresh_octets) {
+  if (ssthresh_octets != ssthresh_) slow_start_.on_congestion();
   cwnd_ = cwnd_octets;
   ssthresh_ = ssthresh_octets;
   acked_in_round_ = 0;
@@ -64,16 +69,18 @@ void NewReno::set_window(std::uint64_t cwnd_octets, std::uint64_t ssthresh_octet
 
 void NewReno::on_smss_change(std::uint32_t smss_octets, bool scales_window) {
   if (scales_window) {
-    cwnd_ = cwnd_ * smss_octets / smss_;
-    prior_cwnd_ = prior_cwnd_ * smss_octets / smss_;
+    cwnd_ = base::mul_div(cwnd_, smss_octets, smss_);
+    prior_cwnd_ = base::mul_div(prior_cwnd_, smss_octets, smss_);
   }
   smss_ = smss_octets;
 }
 
-void NewReno::reduce(std::uint64_t flight_octets) noexcept {
+void NewReno::reduce_threshold(std::uint64_t octets) noexcept {
   prior_cwnd_ = cwnd_;
   prior_ssthresh_ = ssthresh_;
-  ssthresh_ = std::max(flight_octets / 2, 2 * smss_);  // RFC 5681 section 3.1, equation 4
+  prior_slow_start_ = slow_start_;
+  slow_start_.on_congestion();
+  ssthresh_ = std::max(octets, 2 * smss_);
   acked_in_round_ = 0;
 }
 

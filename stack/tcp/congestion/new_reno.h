@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "stack/tcp/congestion/congestion_control.h"
+#include "stack/tcp/congestion/slow_start.h"
 
 namespace runnel::tcp {
 
@@ -13,8 +14,9 @@ namespace runnel::tcp {
 // subtracted from the octets in flight instead, which permits the same segments.
 class NewReno final : public CongestionControl {
  public:
-  NewReno(std::uint32_t smss_octets, std::uint64_t initial_window_octets) noexcept
-      : smss_(smss_octets), cwnd_(initial_window_octets) {}
+  NewReno(std::uint32_t smss_octets, std::uint64_t initial_window_octets,
+          bool uses_hystart = false) noexcept
+      : smss_(smss_octets), cwnd_(initial_window_octets), slow_start_(uses_hystart) {}
 
   void begin_with_ssthresh(std::uint64_t octets) override;
   void on_transmit(const TransmitEvent& event) override;
@@ -26,18 +28,25 @@ class NewReno final : public CongestionControl {
   void set_window(std::uint64_t cwnd_octets, std::uint64_t ssthresh_octets) override;
   void on_smss_change(std::uint32_t smss_octets, bool scales_window) override;
 
+  // The answer to a mark (RFC 3168 section 6.1.2), which other answers may take the place of: goes
+  // on with `octets`, if that is less. One segment is the least, and two are for the threshold.
+  void answer_mark_with(std::uint64_t octets) noexcept;
+
   [[nodiscard]] std::uint64_t cwnd_octets() const override { return cwnd_; }
   [[nodiscard]] std::uint64_t ssthresh_octets() const override { return ssthresh_; }
+  [[nodiscard]] const HyStart& hystart() const noexcept { return slow_start_.hystart(); }
 
  private:
-  void reduce(std::uint64_t flight_octets) noexcept;
+  void reduce_threshold(std::uint64_t octets) noexcept;
 
   std::uint64_t smss_;
   std::uint64_t cwnd_;
   std::uint64_t ssthresh_ = UINT64_MAX;
   std::uint64_t acked_in_round_ = 0;  // octets acknowledged towards the next SMSS of cwnd
-  std::uint64_t prior_cwnd_ = 0;      // for on_spurious_recovery()
+  SlowStart slow_start_;
+  std::uint64_t prior_cwnd_ = 0;  // for on_spurious_recovery()
   std::uint64_t prior_ssthresh_ = 0;
+  SlowStart prior_slow_start_{false};
 };
 
 }  // namespace runnel::tcp
