@@ -1,5 +1,5 @@
-// Buffers that do not grow, ACKs that are not quick, and no pacing, for tests that count octets and
-// segments.
+// Buffers that do not grow, ACKs that are not quick, no pacing, and a slow start that counts
+// everything, for tests that count octets and segments.
 #pragma once
 
 #include "runnel/config.h"
@@ -7,8 +7,8 @@
 namespace runnel::test {
 
 // Where `tcp` has the product's defaults, the buffers get a fixed size of 1 MiB, and every segment
-// may have a delayed ACK; what the windows permit leaves at once. Where a test has chosen a
-// buffer's first size alone, that is the size.
+// may have a delayed ACK; what the windows permit leaves at once, and slow start is RFC 5681's,
+// without HyStart++. Where a test has chosen a buffer's first size alone, that is the size.
 inline void make_plain(TcpConfig& tcp) noexcept {
   constexpr std::size_t kFixed = std::size_t{1} << 20U;
   const TcpConfig defaults;
@@ -24,6 +24,7 @@ inline void make_plain(TcpConfig& tcp) noexcept {
       defaults.send_buffer_maximum_octets);
   if (tcp.quick_acks == defaults.quick_acks) tcp.quick_acks = 0;
   tcp.pacing = false;
+  tcp.hystart = false;
 }
 
 }  // namespace runnel::test

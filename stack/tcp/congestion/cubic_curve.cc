@@ -7,7 +7,6 @@
 namespace runnel::tcp {
 
 using base::mul_div;
-using std::chrono::microseconds;
 
 namespace {
 
@@ -16,29 +15,39 @@ constexpr std::uint64_t kMicrosecondsPerSecond = 1'000'000;
 constexpr std::uint64_t kCNumerator = 2;
 constexpr std::uint64_t kCDenominator = 5;
 
+std::uint64_t to_microseconds(Duration time) noexcept {
+  const Duration bounded = std::clamp(time, Duration{0}, CubicCurve::kLongestTime);
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(bounded).count());
+}
+
+// The cube of a time, in 10^-6 s^3.
+std::uint64_t cube(std::uint64_t microseconds) noexcept {
+  const std::uint64_t square = mul_div(microseconds, microseconds, kMicrosecondsPerSecond);
+  return mul_div(square, microseconds, kMicrosecondsPerSecond);
+}
+
 }  // namespace
 
 std::uint64_t cubic_growth(Duration t, std::uint64_t smss_octets) noexcept {
-  const Duration bounded = std::clamp(t, Duration{0}, CubicCurve::kLongestTime);
-  const auto us = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<microseconds>(bounded).count());            // <= 2^34
-  const std::uint64_t squared = mul_div(us, us, kMicrosecondsPerSecond);     // 10^-6 s^2
-  const std::uint64_t cubed = mul_div(squared, us, kMicrosecondsPerSecond);  // 10^-6 s^3
-  const std::uint64_t octets =
-      mul_div(cubed, kCNumerator * smss_octets, kCDenominator * kMicrosecondsPerSecond);
+  const std::uint64_t octets = mul_div(cube(to_microseconds(t)), kCNumerator * smss_octets,
+                                       kCDenominator * kMicrosecondsPerSecond);
   return std::min(octets, CubicCurve::kMaximumWindow);
 }
 
-// Digit by digit, from the highest down, as one takes a cube root by hand: a digit is 1 when the
-// cube of what there is then is not too large.
+// The cube root, digit by digit from the highest down, as one takes it by hand: a digit is 1 when
+// the cube of what there is then is not too large.
 Duration cubic_growth_time(std::uint64_t octets, std::uint64_t smss_octets) noexcept {
-  constexpr std::int64_t kHighestDigit = std::int64_t{1} << 33U;  // microseconds: half the range
-  microseconds root{0};
-  for (std::int64_t digit = kHighestDigit; digit > 0; digit /= 2) {
-    const microseconds longer = root + microseconds(digit);
-    if (cubic_growth(longer, smss_octets) <= octets) root = longer;
+  const std::uint64_t wanted =
+      mul_div(std::min(octets, CubicCurve::kMaximumWindow), kCDenominator * kMicrosecondsPerSecond,
+              kCNumerator * smss_octets);
+  constexpr std::uint64_t kHighestDigit = std::uint64_t{1} << 33U;
+  static_assert(CubicCurve::kLongestTime <= std::chrono::microseconds(2 * kHighestDigit));
+  std::uint64_t root = 0;  // microseconds
+  for (std::uint64_t digit = kHighestDigit; digit > 0; digit /= 2) {
+    if (cube(root + digit) <= wanted) root += digit;
   }
-  return root;
+  return std::chrono::microseconds(static_cast<std::int64_t>(root));
 }
 
 CubicCurve::CubicCurve(std::uint64_t cwnd_epoch_octets, std::uint64_t w_max_octets,

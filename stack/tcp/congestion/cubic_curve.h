@@ -23,13 +23,13 @@ namespace runnel::tcp {
 // K is the time that it takes to be back: W_cubic(0) is cwnd_epoch.
 //
 // Windows are octets, times microseconds. No value can overflow, whatever the arguments:
-//  - a time is cut off at kLongestTime, 2^14 s (four and a half hours). By then the curve has risen
+//  - A time is cut off at kLongestTime, 2^14 s (four and a half hours). By then the curve has risen
 //    by 0.4 * 2^42 segments, which is above kMaximumWindow even if a segment is one octet. So the
 //    cut changes no result.
-//  - the cube of a time is made in two steps, each divided by 10^6 at once: at most 2.7e14 and
+//  - The cube of a time is made in two steps, each divided by 10^6 at once: at most 2.7e14 and
 //    4.4e18, below 2^63. Octets saturate at kMaximumWindow.
-// What is cut off by the divisions is less than 10^-6 s^3 (t + 1): less than 0.02 segments at any
-// time, and 10^-4 in the first minutes.
+// Times are exact to a microsecond, at which the curve moves by 1.2e-6 (t - K)^2 segments: a tenth
+// of a segment after five minutes, when the window is ten million segments large.
 class CubicCurve {
  public:
   // 2^40 octets: a thousand times the largest window that TCP's header can offer.
@@ -53,7 +53,7 @@ class CubicCurve {
 
 // C t^3 in octets, rounded down: how far the curve is away from W_max, `t` away from K.
 [[nodiscard]] std::uint64_t cubic_growth(Duration t, std::uint64_t smss_octets) noexcept;
-// The longest time in which it does not grow by more than `octets`: the cube root of octets / C.
+// The time in which it grows by so much: the cube root of octets / C.
 [[nodiscard]] Duration cubic_growth_time(std::uint64_t octets, std::uint64_t smss_octets) noexcept;
 
 }  // namespace runnel::tcp
