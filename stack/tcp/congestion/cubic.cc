@@ -48,7 +48,7 @@ Cubic::Cubic(std::uint32_t smss_octets, std::uint64_t initial_window_octets,
 // --- Growth --------------------------------------------------------------------------------------
 
 void Cubic::on_ack(const AckEvent& event) {
-  if (event.in_recovery) return;
+  if (event.in_recovery || event.ce_marked_octets > 0) return;  // RFC 3168 section 6.1.2
   std::uint64_t acked = event.newly_acked_octets;
   if (state_.cwnd.octets < state_.ssthresh) {
     acked = start_slowly(event);

@@ -13,7 +13,7 @@ void NewReno::begin_with_ssthresh(std::uint64_t octets) {
 void NewReno::on_transmit(const TransmitEvent&) {}
 
 void NewReno::on_ack(const AckEvent& event) {
-  if (event.in_recovery || event.ce_marked_octets > 0) return;
+  if (event.in_recovery || event.ce_marked_octets > 0) return;  // RFC 3168 section 6.1.2
   std::uint64_t acked = event.app_limited ? 0 : event.newly_acked_octets;
   if (cwnd_ < ssthresh_) {
     const SlowStart::Step step = slow_start_.on_ack(event, smss_, ssthresh_ - cwnd_);
