@@ -192,7 +192,7 @@ void Cubic::set_cwnd(std::uint64_t octets) noexcept {
   state_.cwnd = {std::clamp(octets, std::uint64_t{1}, kMaximumWindow), 0};
 }
 
-// --- For tests and for the curious ---------------------------------------------------------------
+// --- What the RFC's variables are ----------------------------------------------------------------
 
 Duration Cubic::k() const noexcept {
   return state_.stage ? state_.stage->curve.k() : Duration{0};

@@ -55,7 +55,12 @@ class Cubic final : public CongestionControl {
   [[nodiscard]] std::uint64_t cwnd_octets() const override { return state_.cwnd.octets; }
   [[nodiscard]] std::uint64_t ssthresh_octets() const override { return state_.ssthresh; }
 
-  [[nodiscard]] const HyStart& hystart() const noexcept { return state_.slow_start.hystart(); }
+  [[nodiscard]] std::string_view phase() const override {
+    return cwnd_octets() < ssthresh_octets() ? state_.slow_start.phase()
+                                             : CongestionControl::phase();
+  }
+
+  // --- What the RFC's variables are ---
   [[nodiscard]] std::uint64_t w_max_octets() const noexcept { return state_.w_max; }
   // K, t and W_est of the present stage; 0 when there is none.
   [[nodiscard]] Duration k() const noexcept;

@@ -52,6 +52,7 @@ class Dctcp final : public CongestionControl {
 
   [[nodiscard]] std::uint64_t cwnd_octets() const override { return reno_.cwnd_octets(); }
   [[nodiscard]] std::uint64_t ssthresh_octets() const override { return reno_.ssthresh_octets(); }
+  [[nodiscard]] std::string_view phase() const override { return reno_.phase(); }
 
   // DCTCP.Alpha in units of 1 / kWhole, from 0 to kWhole. At the beginning everything counts as
   // marked: the first answer is Reno's.

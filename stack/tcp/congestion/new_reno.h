@@ -34,7 +34,9 @@ class NewReno final : public CongestionControl {
 
   [[nodiscard]] std::uint64_t cwnd_octets() const override { return cwnd_; }
   [[nodiscard]] std::uint64_t ssthresh_octets() const override { return ssthresh_; }
-  [[nodiscard]] const HyStart& hystart() const noexcept { return slow_start_.hystart(); }
+  [[nodiscard]] std::string_view phase() const override {
+    return cwnd_ < ssthresh_ ? slow_start_.phase() : CongestionControl::phase();
+  }
 
  private:
   void reduce_threshold(std::uint64_t octets) noexcept;

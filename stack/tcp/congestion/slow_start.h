@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "stack/tcp/congestion/congestion_control.h"
 #include "stack/tcp/congestion/hystart.h"
@@ -27,6 +28,11 @@ class SlowStart {
   void on_congestion() noexcept { hystart_.stop(); }
 
   [[nodiscard]] const HyStart& hystart() const noexcept { return hystart_; }
+  // See CongestionControl::phase().
+  [[nodiscard]] std::string_view phase() const noexcept {
+    const bool is_conservative = hystart_.phase() == HyStart::Phase::ConservativeSlowStart;
+    return is_conservative ? "ConservativeSlowStart" : "SlowStart";
+  }
 
  private:
   [[nodiscard]] std::uint64_t growth(const AckEvent& event,
