@@ -1,0 +1,155 @@
+// DCTCP's sender, RFC 8257 sections 3.3 to 3.5 and 4.2. The receiver's part is with ECN.
+#include "stack/tcp/congestion/dctcp.h"
+
+#include "tests/support/sack_path.h"
+
+namespace runnel::test {
+namespace {
+
+using tcp::AckEvent;
+using tcp::Dctcp;
+using tcp::LossEvent;
+
+constexpr std::uint32_t kSmss = 1000;
+
+class DctcpVectors : public ::testing::Test {
+ protected:
+  // Windows of forty segments; of each ten segments the last `marked` ones are.
+  void windows(int count, std::uint64_t marked) {
+    for (int i = 0; i < 40 * count; ++i) {
+      una_ += kSmss;
+      AckEvent event;
+      event.newly_acked_octets = event.newly_delivered_octets = kSmss;
+      event.ce_marked_octets = static_cast<std::uint64_t>(i) % 10 < 10 - marked ? 0 : kSmss;
+      event.una = wire::SeqNum{una_};
+      event.nxt = wire::SeqNum{una_ + 39 * kSmss};
+      event.app_limited = true;  // the window stays what it is
+      dctcp.on_ack(event);
+    }
+  }
+  void mark(bool calls_for_response = true) {
+    LossEvent event;
+    event.cause = LossEvent::Cause::EcnMark;
+    event.calls_for_response = calls_for_response;
+    event.in_flight_before_octets = dctcp.cwnd_octets();
+    dctcp.on_loss(event);
+  }
+  [[nodiscard]] double alpha() const { return static_cast<double>(dctcp.alpha()) / Dctcp::kWhole; }
+
+  Dctcp dctcp{kSmss, 40 * kSmss};
+
+ private:
+  std::uint32_t una_ = 0xffffff00;
+};
+
+TEST_F(DctcpVectors, R_8257_3_3_ALPHA_BeginsAtOneAndFollowsTheShareOfMarks) {
+  EXPECT_EQ(alpha(), 1.0);
+  windows(100, 5);
+  EXPECT_NEAR(alpha(), 0.5, 0.02);
+  windows(100, 1);
+  EXPECT_NEAR(alpha(), 0.1, 0.02);
+}
+
+TEST_F(DctcpVectors, R_8257_3_3_ALPHA_ASixteenthOfTheWayInAWindow) {
+  windows(1, 0);  // the first ACK ends the window that was empty
+  EXPECT_NEAR(alpha(), 15.0 / 16, 1e-5);
+  windows(1, 0);
+  EXPECT_NEAR(alpha(), 15.0 / 16 * 15 / 16, 1e-5);
+  windows(1, 10);
+  EXPECT_NEAR(alpha(), 15.0 / 16 * 15 / 16 * 15 / 16 + 1.0 / 16, 2e-3);
+}
+
+TEST_F(DctcpVectors, R_8257_3_3_CWND_HalfOfAlphaOnceInAWindow) {
+  windows(300, 5);
+  mark();
+  EXPECT_NEAR(static_cast<double>(dctcp.cwnd_octets()) / kSmss, 30, 0.5);
+  const std::uint64_t reduced = dctcp.cwnd_octets();
+  mark(false);
+  mark(false);
+  EXPECT_EQ(dctcp.cwnd_octets(), reduced);
+}
+
+TEST_F(DctcpVectors, R_8257_3_5_LOSS_HalfOfTheFlightWhateverAlpha) {
+  for (const int unmarked_windows : {0, 20, 500}) {
+    dctcp = Dctcp(kSmss, 40 * kSmss);
+    windows(unmarked_windows, 0);
+    LossEvent event;
+    event.in_flight_before_octets = 40 * kSmss;
+    dctcp.on_loss(event);
+    EXPECT_EQ(dctcp.cwnd_octets(), 20U * kSmss);
+    EXPECT_EQ(dctcp.ssthresh_octets(), 20U * kSmss);
+  }
+}
+
+TEST_F(DctcpVectors, R_8257_4_2_ZERO_AlphaReachesZero) {
+  windows(500, 0);
+  EXPECT_EQ(dctcp.alpha(), 0U);
+  mark();
+  EXPECT_EQ(dctcp.cwnd_octets(), 40U * kSmss);
+}
+
+// --- On the wire ---
+
+class DctcpOnTheWire : public SackPath {
+ protected:
+  void configure(bool is_controlled_network) {
+    TcpConfig tcp;
+    tcp.congestion_control = CongestionAlgorithm::Dctcp;
+    tcp.is_controlled_network = is_controlled_network;
+    tcp.initial_window_segments = 20;
+    rebuild(tcp);
+  }
+};
+
+TEST_F(DctcpOnTheWire, R_8257_1_SCOPE_ByDefaultItCannotBeChosen) {
+  EXPECT_FALSE(TcpConfig{}.is_controlled_network);
+  EXPECT_NE(TcpConfig{}.congestion_control, CongestionAlgorithm::Dctcp);
+  TcpConfig tcp;
+  tcp.congestion_control = CongestionAlgorithm::Dctcp;
+  const auto connection = try_connect(kPeer, {.local = {}, .tcp = tcp});
+  ASSERT_FALSE(connection);
+  EXPECT_EQ(connection.error(), make_error_code(Errc::invalid_argument));
+  const auto listener = stack().listen({kLocal.address, 4321}, {.tcp = tcp});
+  ASSERT_FALSE(listener);
+  EXPECT_EQ(listener.error(), make_error_code(Errc::invalid_argument));
+
+  open();
+  const auto later = stack().set_congestion_control(id(), CongestionAlgorithm::Dctcp);
+  ASSERT_FALSE(later);
+  EXPECT_EQ(later.error(), make_error_code(Errc::invalid_argument));
+  EXPECT_EQ(info().congestion_control, TcpConfig{}.congestion_control);
+
+  configure(false);  // nor for the whole stack
+  EXPECT_FALSE(stack().listen({kLocal.address, 4321}));
+  EXPECT_FALSE(try_connect(kPeer));
+}
+
+TEST_F(DctcpOnTheWire, R_8257_1_SCOPE_InAControlledNetworkItCan) {
+  configure(true);
+  open();
+  EXPECT_EQ(info().congestion_control, CongestionAlgorithm::Dctcp);
+
+  TcpConfig tcp;
+  tcp.is_controlled_network = true;
+  rebuild(tcp);
+  open();
+  EXPECT_NE(info().congestion_control, CongestionAlgorithm::Dctcp);
+  EXPECT_TRUE(stack().set_congestion_control(id(), CongestionAlgorithm::Dctcp));
+  EXPECT_EQ(info().congestion_control, CongestionAlgorithm::Dctcp);
+}
+
+TEST_F(DctcpOnTheWire, R_8257_3_5_LOSS_ThirdDuplicateAckAndTimeout) {
+  configure(true);
+  open_and_send(40);
+  advance(kRoundTrip);
+  acknowledge(0, {{1, 2}});
+  acknowledge(0, {{1, 3}});
+  EXPECT_EQ(cwnd_segments(), 20U);
+  acknowledge(0, {{1, 4}});
+  EXPECT_EQ(ssthresh_segments(), 10U);
+  while (info().retransmission_timeouts == 0) advance(100ms);
+  EXPECT_EQ(cwnd_segments(), 1U);
+}
+
+}  // namespace
+}  // namespace runnel::test
