@@ -5,11 +5,14 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include "runnel/congestion_algorithm.h"
 
 namespace runnel {
 namespace {
@@ -167,6 +170,53 @@ TEST(Sources, EveryParameterIsRead) {
   std::string names;
   for (const std::string& name : unread) names += " " + name;
   EXPECT_EQ(names, "");
+}
+
+// The part of a Markdown text from the heading `title` to the next one.
+std::string section_of(const std::string& text, const std::string& title) {
+  const std::size_t begin = text.find("\n### " + title + "\n");
+  if (begin == std::string::npos) return {};
+  return text.substr(begin, text.find("\n### ", begin + 1) - begin);
+}
+
+// Sections 5 to 7 of RFC 9743, in the words of the document.
+TEST(Sources, R_9743_CC_EachControllerAnswersTheEvaluationPointsOfBcp133) {
+  const std::string text = read(kTop / "stack/tcp/congestion/README.md");
+  for (const CongestionAlgorithm algorithm : all_congestion_algorithms()) {
+    const std::string name(name_of(algorithm));
+    const std::map<std::string, std::string> titles{
+        {"newreno", "NewReno"}, {"cubic", "CUBIC"}, {"bbr", "BBR"}, {"dctcp", "DCTCP"}};
+    ASSERT_TRUE(titles.count(name)) << name << " needs a section";
+    const std::string section = section_of(text, titles.at(name));
+    ASSERT_NE(section, "") << titles.at(name);
+    for (const char* const point : {"Congestion collapse",
+                                    "Bufferbloat",
+                                    "High packet loss",
+                                    "Fairness among its own",
+                                    "Short flows",
+                                    "Other general-purpose controllers",
+                                    "Real-time traffic",
+                                    "Short and long flows",
+                                    "Congestion control principles",
+                                    "Incremental deployment",
+                                    "Tail-drop queues",
+                                    "Tunnels",
+                                    "Wired paths",
+                                    "Wireless paths",
+                                    "Active queue management",
+                                    "Varying delay",
+                                    "Internet of Things",
+                                    "High delay",
+                                    "Misbehaving nodes",
+                                    "Extreme reordering",
+                                    "Transient events",
+                                    "Sudden changes in the path",
+                                    "Multipath",
+                                    "Data centers"}) {
+      const std::regex row("\n\\| " + std::string(point) + " \\| [^|@]{2,} \\|");
+      EXPECT_TRUE(std::regex_search(section, row)) << name << ": " << point;
+    }
+  }
 }
 
 // Where a header first speaks of urgent data, it must say what to think of them.

@@ -5,57 +5,16 @@
 
 #include <cmath>
 
+#include "tests/support/ack_clock.h"
+
 namespace runnel::tcp {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t kSmss = 1000;
-constexpr Instant kStart{1h};
+using Sender = test::AckClock<Cubic>;
 
-LossEvent loss_with(std::uint64_t in_flight, LossEvent::Cause cause = LossEvent::Cause::Loss) {
-  LossEvent event;
-  event.now = kStart;
-  event.cause = cause;
-  event.lost_octets = kSmss;
-  event.in_flight_before_octets = in_flight;
-  return event;
-}
-
-// A sender that always uses its window, on a path that takes `rtt`.
-struct Sender {
-  explicit Sender(std::uint64_t segments, Duration round_trip = 100ms)
-      : cubic(kSmss, segments * kSmss, false), rtt(round_trip) {}
-
-  [[nodiscard]] AckEvent acked(std::uint64_t octets) const {
-    AckEvent event;
-    event.now = now;
-    event.newly_acked_octets = event.newly_delivered_octets = octets;
-    event.rtt_sample = event.smoothed_rtt = rtt;
-    return event;
-  }
-  void ack(std::uint64_t octets = kSmss) { cubic.on_ack(acked(octets)); }
-  // A window of ACKs, one for each segment, evenly spread.
-  void round_trip() {
-    const std::uint64_t segments = std::max<std::uint64_t>(cubic.cwnd_octets() / kSmss, 1);
-    for (std::uint64_t i = 0; i < segments; ++i) {
-      now += rtt / static_cast<Duration::rep>(segments);
-      ack();
-    }
-  }
-  void run(Duration time) {
-    for (const Instant end = now + time; now < end;) round_trip();
-  }
-  // Everything in flight, which is the window, or what a test says.
-  void lose(std::optional<std::uint64_t> flight_segments = std::nullopt) {
-    cubic.on_loss(loss_with(flight_segments ? *flight_segments * kSmss : cubic.cwnd_octets()));
-  }
-  [[nodiscard]] double segments() const { return static_cast<double>(cubic.cwnd_octets()) / kSmss; }
-
-  Cubic cubic;
-  Duration rtt;
-  Instant now = kStart;
-};
+constexpr std::uint32_t kSmss = Sender::kSmss;
 
 double seconds(Duration time) {
   return std::chrono::duration<double>(time).count();
@@ -65,36 +24,36 @@ double seconds(Duration time) {
 
 TEST(Cubic, BeginsAsRenoDoes) {
   Sender sender(10);
-  EXPECT_EQ(sender.cubic.cwnd_octets(), 10U * kSmss);
-  EXPECT_GE(sender.cubic.ssthresh_octets(), std::uint64_t{1} << 30U);
+  EXPECT_EQ(sender.controller.cwnd_octets(), 10U * kSmss);
+  EXPECT_GE(sender.controller.ssthresh_octets(), std::uint64_t{1} << 30U);
   sender.round_trip();
-  EXPECT_EQ(sender.cubic.cwnd_octets(), 20U * kSmss);
+  EXPECT_EQ(sender.controller.cwnd_octets(), 20U * kSmss);
 }
 
 TEST(Cubic, AfterATimeoutOneAckGrowsByNoMoreThanOneSegment) {
   Sender sender(10);
-  sender.cubic.on_retransmission_timeout(loss_with(20 * kSmss));
+  sender.time_out(20);
   AckEvent event = sender.acked(15 * kSmss);
   event.after_timeout = true;
-  sender.cubic.on_ack(event);
-  EXPECT_EQ(sender.cubic.cwnd_octets(), 2U * kSmss);
+  sender.controller.on_ack(event);
+  EXPECT_EQ(sender.controller.cwnd_octets(), 2U * kSmss);
 }
 
 TEST(Cubic, WhatSlowStartLeavesOfAnAckIsForCongestionAvoidance) {
   Sender sender(10);
-  sender.cubic.begin_with_ssthresh(12 * kSmss);
+  sender.controller.begin_with_ssthresh(12 * kSmss);
   sender.ack(10 * kSmss);
-  EXPECT_GE(sender.cubic.cwnd_octets(), 12U * kSmss);
-  EXPECT_LE(sender.cubic.cwnd_octets(), 13U * kSmss);
+  EXPECT_GE(sender.controller.cwnd_octets(), 12U * kSmss);
+  EXPECT_LE(sender.controller.cwnd_octets(), 13U * kSmss);
 }
 
 TEST(Cubic, AThresholdOfAnEarlierConnectionIsTheBeginningOfACurve) {
   Sender sender(10);
-  sender.cubic.begin_with_ssthresh(50 * kSmss);
+  sender.controller.begin_with_ssthresh(50 * kSmss);
   while (sender.segments() < 50) sender.ack();
   sender.ack();
-  EXPECT_EQ(sender.cubic.k(), Duration{0});
-  EXPECT_EQ(sender.cubic.w_max_octets(), 50U * kSmss);
+  EXPECT_EQ(sender.controller.k(), Duration{0});
+  EXPECT_EQ(sender.controller.w_max_octets(), 50U * kSmss);
 }
 
 // --- The curve ---
@@ -102,7 +61,7 @@ TEST(Cubic, AThresholdOfAnEarlierConnectionIsTheBeginningOfACurve) {
 TEST(Cubic, AfterALossTheWindowFollowsTheCurve) {
   Sender sender(1000);
   sender.lose();
-  ASSERT_EQ(sender.cubic.cwnd_octets(), 700U * kSmss);
+  ASSERT_EQ(sender.controller.cwnd_octets(), 700U * kSmss);
   const double k = std::cbrt(300 / 0.4);
   const Instant begin = sender.now;
   while (sender.now - begin < 15s) {
@@ -158,7 +117,7 @@ TEST(Cubic, NoMoreThanHalfOfTheWindowInARoundTrip) {
 TEST(Cubic, OnAShortPathItGrowsAsReno) {
   Sender sender(20, 1ms);
   sender.lose();
-  ASSERT_EQ(sender.cubic.cwnd_octets(), 14U * kSmss);
+  ASSERT_EQ(sender.controller.cwnd_octets(), 14U * kSmss);
   for (int i = 0; i < 10; ++i) sender.round_trip();
   // 0.53 segments each time, until it is back; the divisor is the growing window.
   EXPECT_NEAR(sender.segments(), 14 + 10 * 0.529, 0.4);
@@ -175,15 +134,15 @@ TEST(Cubic, WhileTheApplicationLimitsNeitherTheWindowNorTheTimeGrows) {
   sender.lose();
   sender.run(5s);
   const double before = sender.segments();
-  const Duration t = sender.cubic.t();
+  const Duration t = sender.controller.t();
   for (int i = 0; i < 600; ++i) {
     sender.now += 100ms;
     AckEvent event = sender.acked(kSmss);
     event.app_limited = true;
-    sender.cubic.on_ack(event);
+    sender.controller.on_ack(event);
   }
   EXPECT_EQ(sender.segments(), before);
-  EXPECT_EQ(sender.cubic.t(), t);
+  EXPECT_EQ(sender.controller.t(), t);
   sender.round_trip();
   EXPECT_LE(sender.segments(), before + 5);
 }
@@ -197,12 +156,12 @@ TEST(Cubic, WhileNothingIsInFlightTheTimeStands) {
   TransmitEvent event;
   event.now = sender.now;
   event.octets = kSmss;
-  sender.cubic.on_transmit(event);
+  sender.controller.on_transmit(event);
   event.in_flight_before_octets = kSmss;
-  sender.cubic.on_transmit(event);
+  sender.controller.on_transmit(event);
   sender.round_trip();
   EXPECT_NEAR(sender.segments(), before, 2);
-  EXPECT_LT(sender.cubic.t(), 10s);
+  EXPECT_LT(sender.controller.t(), 10s);
 }
 
 TEST(Cubic, DoesNotGrowInFastRecovery) {
@@ -210,8 +169,8 @@ TEST(Cubic, DoesNotGrowInFastRecovery) {
   sender.lose();
   AckEvent event = sender.acked(kSmss);
   event.in_recovery = true;
-  for (int i = 0; i < 100; ++i) sender.cubic.on_ack(event);
-  EXPECT_EQ(sender.cubic.cwnd_octets(), 70U * kSmss);
+  for (int i = 0; i < 100; ++i) sender.controller.on_ack(event);
+  EXPECT_EQ(sender.controller.cwnd_octets(), 70U * kSmss);
 }
 
 // --- Congestion ---
@@ -219,64 +178,67 @@ TEST(Cubic, DoesNotGrowInFastRecovery) {
 TEST(Cubic, ALossLeavesSevenTenthsOfWhatWasInFlight) {
   Sender sender(100);
   sender.lose(50);
-  EXPECT_EQ(sender.cubic.ssthresh_octets(), 35U * kSmss);
-  EXPECT_EQ(sender.cubic.cwnd_octets(), 35U * kSmss);
+  EXPECT_EQ(sender.controller.ssthresh_octets(), 35U * kSmss);
+  EXPECT_EQ(sender.controller.cwnd_octets(), 35U * kSmss);
 }
 
 TEST(Cubic, FurtherLossesOfTheSameRoundTripChangeNothing) {
   Sender sender(100);
   sender.lose();
-  LossEvent event = loss_with(0);
+  LossEvent event = sender.loss(0);
   event.calls_for_response = false;
-  sender.cubic.on_loss(event);
-  EXPECT_EQ(sender.cubic.cwnd_octets(), 70U * kSmss);
-  EXPECT_EQ(sender.cubic.w_max_octets(), 100U * kSmss);
+  sender.controller.on_loss(event);
+  EXPECT_EQ(sender.controller.cwnd_octets(), 70U * kSmss);
+  EXPECT_EQ(sender.controller.w_max_octets(), 100U * kSmss);
 }
 
 TEST(Cubic, TwoSegmentsAreTheLeastAfterALossOneAfterAMark) {
   for (const std::uint64_t flight : {0U, 1000U, 1400U, 2000U, 2857U}) {
     Sender lost(10);
-    lost.cubic.on_loss(loss_with(flight));
-    EXPECT_EQ(lost.cubic.cwnd_octets(), 2U * kSmss) << flight;
-    EXPECT_EQ(lost.cubic.ssthresh_octets(), 2U * kSmss) << flight;
+    LossEvent event = lost.loss();
+    event.in_flight_before_octets = flight;
+    lost.controller.on_loss(event);
+    EXPECT_EQ(lost.controller.cwnd_octets(), 2U * kSmss) << flight;
+    EXPECT_EQ(lost.controller.ssthresh_octets(), 2U * kSmss) << flight;
     Sender marked(10);
-    marked.cubic.on_loss(loss_with(flight, LossEvent::Cause::EcnMark));
-    EXPECT_EQ(marked.cubic.cwnd_octets(), std::max<std::uint64_t>(flight * 7 / 10, kSmss));
-    EXPECT_EQ(marked.cubic.ssthresh_octets(), 2U * kSmss) << flight;
+    event.cause = LossEvent::Cause::EcnMark;
+    marked.controller.on_loss(event);
+    EXPECT_EQ(marked.controller.cwnd_octets(), std::max<std::uint64_t>(flight * 7 / 10, kSmss));
+    EXPECT_EQ(marked.controller.ssthresh_octets(), 2U * kSmss) << flight;
   }
 }
 
 TEST(Cubic, ALossNeverRaisesTheWindow) {
   Sender sender(20);
   sender.lose(100);  // in flight since before an earlier reduction
-  EXPECT_EQ(sender.cubic.cwnd_octets(), 20U * kSmss);
+  EXPECT_EQ(sender.controller.cwnd_octets(), 20U * kSmss);
 }
 
 TEST(Cubic, TheSecondLossBelowTheFirstMakesRoom) {
   Sender sender(100);
   sender.lose();
-  EXPECT_EQ(sender.cubic.w_max_octets(), 100U * kSmss);
+  EXPECT_EQ(sender.controller.w_max_octets(), 100U * kSmss);
   while (sender.segments() < 80) sender.round_trip();
-  const std::uint64_t cwnd = sender.cubic.cwnd_octets();
+  const std::uint64_t cwnd = sender.controller.cwnd_octets();
   sender.lose();
-  EXPECT_EQ(sender.cubic.w_max_octets(), cwnd * 85 / 100);
+  EXPECT_EQ(sender.controller.w_max_octets(), cwnd * 85 / 100);
   while (sender.segments() < 90) sender.round_trip();
-  const std::uint64_t above = sender.cubic.cwnd_octets();
+  const std::uint64_t above = sender.controller.cwnd_octets();
   sender.lose();
-  EXPECT_EQ(sender.cubic.w_max_octets(), above) << "above the last W_max: that is the new one";
+  EXPECT_EQ(sender.controller.w_max_octets(), above) << "above the last W_max: that is the new one";
 }
 
 TEST(Cubic, AfterATimeoutTheCurveBeginsWhereSlowStartEnds) {
   Sender sender(100);
   sender.lose();
   sender.run(2s);
-  sender.cubic.on_retransmission_timeout(loss_with(100 * kSmss));
-  EXPECT_EQ(sender.cubic.cwnd_octets(), 1U * kSmss);
-  EXPECT_EQ(sender.cubic.ssthresh_octets(), 70U * kSmss);
+  sender.time_out(100);
+  EXPECT_EQ(sender.controller.cwnd_octets(), 1U * kSmss);
+  EXPECT_EQ(sender.controller.ssthresh_octets(), 70U * kSmss);
   while (sender.segments() < 70) sender.ack();
   sender.ack();
-  EXPECT_EQ(sender.cubic.k(), Duration{0});
-  EXPECT_EQ(sender.cubic.w_max_octets(), 70U * kSmss);
+  EXPECT_EQ(sender.controller.k(), Duration{0});
+  EXPECT_EQ(sender.controller.w_max_octets(), 70U * kSmss);
 }
 
 // --- Taking back ---
@@ -285,33 +247,33 @@ TEST(Cubic, ASpuriousLossBringsEverythingBack) {
   Sender sender(1000);
   sender.lose();
   sender.run(6s);
-  const std::uint64_t cwnd = sender.cubic.cwnd_octets();
-  const std::uint64_t w_est = sender.cubic.w_est_octets();
-  const Duration k = sender.cubic.k();
-  const Duration t = sender.cubic.t();
+  const std::uint64_t cwnd = sender.controller.cwnd_octets();
+  const std::uint64_t w_est = sender.controller.w_est_octets();
+  const Duration k = sender.controller.k();
+  const Duration t = sender.controller.t();
   for (const bool by_timeout : {false, true}) {
     if (by_timeout) {
-      sender.cubic.on_retransmission_timeout(loss_with(cwnd));
+      sender.time_out();
     } else {
       sender.lose();
     }
-    ASSERT_LT(sender.cubic.cwnd_octets(), cwnd);
-    sender.cubic.on_spurious_recovery(sender.now);
-    EXPECT_EQ(sender.cubic.cwnd_octets(), cwnd);
-    EXPECT_EQ(sender.cubic.ssthresh_octets(), 700U * kSmss);
-    EXPECT_EQ(sender.cubic.w_max_octets(), 1000U * kSmss);
-    EXPECT_EQ(sender.cubic.w_est_octets(), w_est);
-    EXPECT_EQ(sender.cubic.k(), k);
-    EXPECT_EQ(sender.cubic.t(), t);
+    ASSERT_LT(sender.controller.cwnd_octets(), cwnd);
+    sender.controller.on_spurious_recovery(sender.now);
+    EXPECT_EQ(sender.controller.cwnd_octets(), cwnd);
+    EXPECT_EQ(sender.controller.ssthresh_octets(), 700U * kSmss);
+    EXPECT_EQ(sender.controller.w_max_octets(), 1000U * kSmss);
+    EXPECT_EQ(sender.controller.w_est_octets(), w_est);
+    EXPECT_EQ(sender.controller.k(), k);
+    EXPECT_EQ(sender.controller.t(), t);
   }
 }
 
 TEST(Cubic, TakingBackNeverTakesAwayWhatWasGainedSince) {
   Sender sender(4);
-  sender.cubic.on_retransmission_timeout(loss_with(100 * kSmss));
+  sender.time_out(100);
   for (int i = 0; i < 20; ++i) sender.ack();
   ASSERT_EQ(sender.segments(), 21);
-  sender.cubic.on_spurious_recovery(sender.now);
+  sender.controller.on_spurious_recovery(sender.now);
   EXPECT_EQ(sender.segments(), 21);
 }
 
@@ -320,24 +282,24 @@ TEST(Cubic, TakingBackNeverTakesAwayWhatWasGainedSince) {
 TEST(Cubic, AfterAnIdleTimeTheWindowIsTheRestartWindowOrSmaller) {
   Sender large(100);
   large.lose();
-  large.cubic.on_idle_restart(large.now, 10 * kSmss);
-  EXPECT_EQ(large.cubic.cwnd_octets(), 10U * kSmss);
-  EXPECT_EQ(large.cubic.ssthresh_octets(), 70U * kSmss);
+  large.controller.on_idle_restart(large.now, 10 * kSmss);
+  EXPECT_EQ(large.controller.cwnd_octets(), 10U * kSmss);
+  EXPECT_EQ(large.controller.ssthresh_octets(), 70U * kSmss);
   while (large.segments() < 70) large.ack();
   large.ack();
-  EXPECT_NEAR(seconds(large.cubic.k()), std::cbrt(30 / 0.4), 0.01) << "W_max is remembered";
+  EXPECT_NEAR(seconds(large.controller.k()), std::cbrt(30 / 0.4), 0.01) << "W_max is remembered";
 
   Sender small(10);
   small.lose(5);
-  small.cubic.on_idle_restart(small.now, 10 * kSmss);
-  EXPECT_EQ(small.cubic.cwnd_octets(), 3500U);
+  small.controller.on_idle_restart(small.now, 10 * kSmss);
+  EXPECT_EQ(small.controller.cwnd_octets(), 3500U);
 }
 
 TEST(Cubic, ItsWindowCanBeSet) {
   Sender sender(100);
-  sender.cubic.set_window(40 * kSmss, 40 * kSmss);
-  EXPECT_EQ(sender.cubic.cwnd_octets(), 40U * kSmss);
-  EXPECT_EQ(sender.cubic.ssthresh_octets(), 40U * kSmss);
+  sender.controller.set_window(40 * kSmss, 40 * kSmss);
+  EXPECT_EQ(sender.controller.cwnd_octets(), 40U * kSmss);
+  EXPECT_EQ(sender.controller.ssthresh_octets(), 40U * kSmss);
   sender.round_trip();
   EXPECT_GT(sender.segments(), 40);
   EXPECT_LT(sender.segments(), 42);
@@ -346,14 +308,14 @@ TEST(Cubic, ItsWindowCanBeSet) {
 TEST(Cubic, SegmentsOfAnotherSize) {
   Sender octets(100);
   octets.lose();
-  octets.cubic.on_smss_change(500, false);
-  EXPECT_EQ(octets.cubic.cwnd_octets(), 70'000U);
+  octets.controller.on_smss_change(500, false);
+  EXPECT_EQ(octets.controller.cwnd_octets(), 70'000U);
   Sender segments(100);
   segments.lose();
-  segments.cubic.on_smss_change(500, true);
-  EXPECT_EQ(segments.cubic.cwnd_octets(), 35'000U);
-  EXPECT_EQ(segments.cubic.w_max_octets(), 50'000U);
-  EXPECT_EQ(segments.cubic.ssthresh_octets(), 70'000U);
+  segments.controller.on_smss_change(500, true);
+  EXPECT_EQ(segments.controller.cwnd_octets(), 35'000U);
+  EXPECT_EQ(segments.controller.w_max_octets(), 50'000U);
+  EXPECT_EQ(segments.controller.ssthresh_octets(), 70'000U);
 }
 
 }  // namespace
