@@ -45,7 +45,7 @@ class Storm {
   bool chance(unsigned percent) { return random_() % 100 < percent; }
 
   void event() {
-    const unsigned what = random_() % 100;
+    const auto what = static_cast<unsigned>(random_() % 100);
     if (what < 80) return acknowledge();
     if (what < 85) return transmit();
     if (what < 91) return lose();

@@ -9,16 +9,13 @@ std::uint64_t HyStart::growth(std::uint64_t acked_octets, std::uint64_t smss_oct
   return phase_ == Phase::ConservativeSlowStart ? counted / kCssGrowthDivisor : counted;
 }
 
-bool HyStart::on_ack(wire::SeqNum una, wire::SeqNum nxt, std::optional<Duration> rtt) noexcept {
+bool HyStart::on_ack(wire::SeqNum una, wire::SeqNum nxt, std::optional<Duration> rtt,
+                     bool is_paced) noexcept {
   if (is_over()) return false;
   // The first round is the first flight. The RFC lets an empty one come before it, which would
   // compare the first packet of the initial burst with those that queued up behind it.
   if (rounds_ == 0) begin_round(nxt);
-  if (rtt) {
-    round_minimum_ = std::min(round_minimum_, *rtt);
-    ++round_samples_;
-    look_at_delay();
-  }
+  if (rtt) take_sample(*rtt, is_paced);
   if (una < window_end_) return false;
 
   if (phase_ == Phase::ConservativeSlowStart && ++css_rounds_ >= kCssRounds) {
@@ -35,18 +32,30 @@ void HyStart::begin_round(wire::SeqNum nxt) noexcept {
   last_round_minimum_ = round_minimum_;
   round_minimum_ = kNone;
   round_samples_ = 0;
+  late_in_a_row_ = 0;
 }
 
-void HyStart::look_at_delay() noexcept {
+void HyStart::take_sample(Duration rtt, bool is_paced) noexcept {
+  round_minimum_ = std::min(round_minimum_, rtt);
+  ++round_samples_;
+  late_in_a_row_ = is_late(rtt) ? late_in_a_row_ + 1 : 0;
   if (round_samples_ < kRttSamples) return;
   if (phase_ == Phase::ConservativeSlowStart) {
     if (round_minimum_ < css_baseline_) phase_ = Phase::SlowStart;
-  } else if (last_round_minimum_ != kNone &&
-             round_minimum_ >= last_round_minimum_ + rtt_threshold(last_round_minimum_)) {
-    phase_ = Phase::ConservativeSlowStart;
-    css_baseline_ = round_minimum_;
-    css_rounds_ = 0;  // the rest of this round will count as the first
+    return;
   }
+  // DEVIATES: 9406-4.2-EXIT. The RFC looks at the shortest of the round alone. Linux's HyStart does
+  // not do that either: it also ends slow start by the length of a train of ACKs.
+  const bool is_filling = is_paced && late_in_a_row_ >= kRttSamples;
+  if (!is_late(round_minimum_) && !is_filling) return;
+  phase_ = Phase::ConservativeSlowStart;
+  css_baseline_ = round_minimum_;
+  css_rounds_ = 0;  // the rest of this round will count as the first
+}
+
+bool HyStart::is_late(Duration rtt) const noexcept {
+  return last_round_minimum_ != kNone &&
+         rtt >= last_round_minimum_ + rtt_threshold(last_round_minimum_);
 }
 
 }  // namespace runnel::tcp

@@ -23,6 +23,11 @@ namespace runnel::tcp {
 //     cwnd += N   ◀─────────────────────────────    cwnd += N / 4        5 rounds
 //                  shorter again: it was chance
 //
+// The shortest round trip of a round is that of its first packets, as a rule: what the queue was a
+// whole round trip ago. A queue of one bandwidth-delay product overflows before that is heard. So a
+// paced sender, which makes no bursts of its own, does not wait for the next round: eight samples
+// in a row that are longer than the last round's shortest by the same threshold do as well.
+//
 // Delay may grow for other reasons than a queue of ours. So the first sign of it does not end slow
 // start, but makes it slow; should the round trip get shorter again, it goes on as before.
 //
@@ -60,8 +65,8 @@ class HyStart {
 
   // Takes in an ACK, after the window has grown by it: SND.UNA, SND.NXT, and a round trip if it
   // shows one. Returns whether slow start ends here.
-  [[nodiscard]] bool on_ack(wire::SeqNum una, wire::SeqNum nxt,
-                            std::optional<Duration> rtt) noexcept;
+  [[nodiscard]] bool on_ack(wire::SeqNum una, wire::SeqNum nxt, std::optional<Duration> rtt,
+                            bool is_paced = false) noexcept;
 
   // Something was lost or marked.
   void stop() noexcept { phase_ = Phase::Over; }
@@ -73,7 +78,8 @@ class HyStart {
 
  private:
   void begin_round(wire::SeqNum nxt) noexcept;
-  void look_at_delay() noexcept;
+  void take_sample(Duration rtt, bool is_paced) noexcept;
+  [[nodiscard]] bool is_late(Duration rtt) const noexcept;
 
   static constexpr Duration kNone = Duration::max();  // no round trip was measured
 
@@ -83,8 +89,9 @@ class HyStart {
   Duration last_round_minimum_ = kNone;  // lastRoundMinRTT
   Duration round_minimum_ = kNone;       // currentRoundMinRTT
   std::uint32_t round_samples_ = 0;      // rttSampleCount
-  Duration css_baseline_ = kNone;        // cssBaselineMinRtt
-  std::uint32_t css_rounds_ = 0;         // that have ended
+  std::uint32_t late_in_a_row_ = 0;
+  Duration css_baseline_ = kNone;  // cssBaselineMinRtt
+  std::uint32_t css_rounds_ = 0;   // that have ended
 };
 
 }  // namespace runnel::tcp

@@ -24,7 +24,7 @@ SlowStart::Step SlowStart::on_ack(const AckEvent& event, std::uint64_t smss_octe
     }
   }
   // A round trip is what it is, whoever limits the sender.
-  if (hystart_.on_ack(event.una, event.nxt, event.rtt_sample)) {
+  if (hystart_.on_ack(event.una, event.nxt, event.rtt_sample, event.is_paced)) {
     step.unused_octets = 0;
     step.ends_here = true;
   }
