@@ -21,6 +21,7 @@ class Pacing : public SackPath {
   }
   void use(TcpConfig config) {
     config.congestion_control = CongestionAlgorithm::NewReno;
+    config.hystart = false;  // one ACK may stand for a whole flight here
     rebuild(config);
   }
 

@@ -124,14 +124,13 @@ class Storm {
   }
   void set() {
     const std::uint64_t window = smss_ * (1 + any(1U << 20U));
-    controller_.set_window(window, std::max<std::uint64_t>(any(2 * window), 1));
+    controller_.set_window(window, std::max<std::uint64_t>(any(2 * window), smss_));
     EXPECT_EQ(controller_.cwnd_octets(), window);
   }
   void change_segments() {
     smss_ = static_cast<std::uint32_t>(1 + any(65'534));
-    const bool scales = chance(50);
-    controller_.on_smss_change(smss_, scales);
-    if (!scales) floor_ = std::min(floor_, controller_.cwnd_octets());
+    controller_.on_smss_change(smss_, chance(50));
+    floor_ = std::min(floor_, controller_.cwnd_octets());
   }
 
   std::mt19937_64 random_;

@@ -47,7 +47,7 @@ class NewReno final : public CongestionControl {
   std::uint64_t acked_in_round_ = 0;  // octets acknowledged towards the next SMSS of cwnd
   SlowStart slow_start_;
   std::uint64_t prior_cwnd_ = 0;  // for on_spurious_recovery()
-  std::uint64_t prior_ssthresh_ = 0;
+  std::uint64_t prior_ssthresh_ = UINT64_MAX;
   SlowStart prior_slow_start_{false};
 };
 
