@@ -21,6 +21,7 @@ void NewReno::on_ack(const AckEvent& event) {
     if (step.ends_here) ssthresh_ = cwnd_;
     acked = step.unused_octets;
   }
+  if (acked == 0) return;
   acked_in_round_ += acked;
   if (acked_in_round_ >= cwnd_) {  // RFC 5681 section 3.1, equation 3 by octets
     acked_in_round_ -= cwnd_;
