@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <utility>
 
+#include "tests/simulation/middlebox.h"
 #include "tests/support/simulation/model_peer.h"
 #include "tests/support/simulation/simulation.h"
 #include "tests/support/simulation/stack_node.h"
@@ -21,7 +23,8 @@ constexpr EcnMode kModes[] = {EcnMode::Off, EcnMode::WhenAsked, EcnMode::Classic
 class EcnRun {
  public:
   EcnRun(EcnMode client, EcnMode server, bool client_is_model, std::uint64_t seed = 1,
-         std::uint32_t mark_ppm = 0, std::uint32_t loss_ppm = 0)
+         std::uint32_t mark_ppm = 0, std::uint32_t loss_ppm = 0,
+         const Middlebox::Rewrite& rewrite = {})
       : client_is_model_(client_is_model) {
     Scenario scenario;
     scenario.seed = seed;
@@ -35,21 +38,35 @@ class EcnRun {
     script.client.octets = 200'000;
     script.server.octets = 1'000;
     scenario.connections.push_back(script);
-    simulation_ = std::make_unique<Simulation>(scenario);
+    Simulation::Wrapper wrapper;
+    if (rewrite) {  // a segment, an ACK, and so on
+      scenario.connections[0].client.write_octets = 1000;
+      scenario.connections[0].client.write_interval = 30ms;
+      wrapper = [&rewrite](std::unique_ptr<SimNode> node) {
+        return std::make_unique<Middlebox>(std::move(node), rewrite);
+      };
+    }
+    simulation_ = std::make_unique<Simulation>(scenario, nullptr, wrapper);
     simulation_->run();
   }
 
   [[nodiscard]] const ModelEcn& model() {
-    SimNode& node = client_is_model_ ? simulation_->client() : simulation_->server();
+    SimNode& node = client_is_model_ ? simulation_->client() : server();
     return dynamic_cast<ModelPeer&>(node).ecn(0);
   }
   [[nodiscard]] const Counters& stack() {
-    SimNode& node = client_is_model_ ? simulation_->server() : simulation_->client();
+    SimNode& node = client_is_model_ ? server() : simulation_->client();
     return dynamic_cast<StackNode&>(node).stack().counters();
   }
   [[nodiscard]] std::uint64_t marks() { return simulation_->to_server().counters().ce_marks; }
 
  private:
+  [[nodiscard]] SimNode& server() {
+    SimNode& node = simulation_->server();
+    auto* const middlebox = dynamic_cast<Middlebox*>(&node);
+    return middlebox == nullptr ? node : middlebox->server();
+  }
+
   bool client_is_model_;
   std::unique_ptr<Simulation> simulation_;
 };
@@ -120,6 +137,96 @@ TEST(ModelEcn, LossesBringNobodyOutOfStep) {
       }
     }
   }
+}
+
+// --- Middleboxes ---------------------------------------------------------------------------------
+
+constexpr std::size_t kFirstFlags = 32;   // AE is the last bit
+constexpr std::size_t kSecondFlags = 33;  // CWR, ECE, ... SYN
+
+bool is_syn(Bytes packet) {
+  return (packet[kSecondFlags] & 0x02U) != 0;
+}
+void clear_flags(MutableBytes packet) {
+  packet[kFirstFlags] = static_cast<std::uint8_t>(packet[kFirstFlags] & ~1U);
+  packet[kSecondFlags] = static_cast<std::uint8_t>(packet[kSecondFlags] & 0x3fU);
+}
+bool asks(Bytes packet) {
+  return is_syn(packet) && (packet[kSecondFlags] & 0xc0U) != 0;
+}
+bool has_acc_ecn(Bytes packet) {
+  const std::size_t end = 20 + std::size_t{packet[kFirstFlags]} / 16 * 4;
+  for (std::size_t i = 40; i + 1 < end && packet[i] != 0;) {
+    if (packet[i] == 172 || packet[i] == 174) return true;
+    i += packet[i] == 1 ? std::size_t{1} : packet[i + 1];
+  }
+  return false;
+}
+
+// The ECN field is cleared on its way: nothing is marked, and nothing else is wrong.
+TEST(ModelEcn, ABleachedFieldHurtsNobody) {
+  const auto bleach = [](MutableBytes packet, bool) {
+    packet[1] = static_cast<std::uint8_t>(packet[1] & ~3U);
+    return true;
+  };
+  for (const bool client_is_model : {false, true}) {
+    EcnRun run(EcnMode::Accurate, EcnMode::WhenAsked, client_is_model, 1, 100'000, 0, bleach);
+    EXPECT_EQ(run.model().kind(), Kind::Accurate);
+    EXPECT_EQ(run.stack().tcp_ecn_ce_received, 0U);
+    EXPECT_EQ(run.stack().tcp_ecn_ce_reported, 0U);
+  }
+}
+
+// Firewalls of old clear the flags that they take for reserved: both sides do without.
+TEST(ModelEcn, ClearedFlagsOfSynsAreNoAgreement) {
+  const auto clear = [](MutableBytes packet, bool) {
+    if (is_syn(packet)) clear_flags(packet);
+    return true;
+  };
+  for (const EcnMode mode : {EcnMode::Classic, EcnMode::Accurate}) {
+    for (const bool client_is_model : {false, true}) {
+      EcnRun run(mode, EcnMode::WhenAsked, client_is_model, 1, 100'000, 0, clear);
+      EXPECT_EQ(run.model().kind(), Kind::None);
+      EXPECT_EQ(run.marks(), 0U);
+    }
+  }
+}
+
+// ... or drop what carries them: the third SYN gets through.
+TEST(ModelEcn, DroppedSynsAreFollowedByOneThatDoesNotAsk) {
+  const auto drop = [](MutableBytes packet, bool) { return !asks(packet); };
+  for (const EcnMode mode : {EcnMode::Classic, EcnMode::Accurate}) {
+    for (const bool client_is_model : {false, true}) {
+      EcnRun run(mode, EcnMode::WhenAsked, client_is_model, 1, 100'000, 0, drop);
+      EXPECT_EQ(run.model().kind(), Kind::None);
+      EXPECT_EQ(run.stack().tcp_ecn_fallbacks, client_is_model ? 0U : 1U);
+    }
+  }
+}
+
+// After the handshake the three bits are zero whatever the server says: the stack, who sends, sees
+// that, sends Not-ECT, and does not take them for marks (RFC 9768 section 3.2.2.4).
+TEST(ModelEcn, AClearedAceFieldEndsEct) {
+  const auto clear = [](MutableBytes packet, bool to_server) {
+    if (!to_server && !is_syn(packet)) clear_flags(packet);
+    return true;
+  };
+  EcnRun run(EcnMode::Accurate, EcnMode::WhenAsked, false, 1, 0, 0, clear);
+  EXPECT_EQ(run.model().kind(), Kind::Accurate);
+  EXPECT_EQ(run.stack().tcp_ecn_fallbacks, 1U);
+  EXPECT_EQ(run.stack().tcp_ecn_responses, 0U);
+  EXPECT_EQ(run.stack().tcp_ecn_ce_reported, 0U);
+}
+
+// Packets with an option that a middlebox does not know never arrive: a SYN,ACK without it does.
+TEST(ModelEcn, DroppedOptionsDelayTheHandshakeOnce) {
+  const auto drop = [](MutableBytes packet, bool to_server) {
+    return to_server || !has_acc_ecn(packet);
+  };
+  EcnRun run(EcnMode::Accurate, EcnMode::WhenAsked, true, 1, 50'000, 0, drop);
+  EXPECT_EQ(run.model().kind(), Kind::Accurate);
+  EXPECT_GT(run.marks(), 0U);
+  EXPECT_EQ(run.model().marks_heard(), run.marks()) << "by ACE alone";
 }
 
 }  // namespace

@@ -46,6 +46,9 @@ class ModelEcn {
   // One that leaves: with new text, or again, or none. `is_pure`: an ACK alone.
   void leaves(ModelEcnField& field, std::size_t octets, bool is_new, bool is_pure);
 
+  // The ACK of a SYN,ACK goes alone, before any text.
+  [[nodiscard]] bool owes_handshake_ack() const noexcept { return owes_handshake_bits_; }
+
   [[nodiscard]] Kind kind() const noexcept { return kind_; }
   [[nodiscard]] std::uint64_t marks_seen() const noexcept { return marks_seen_; }
   // As the peer counts ours: modulo eight.

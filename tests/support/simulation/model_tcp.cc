@@ -304,7 +304,8 @@ bool ModelTcp::poll(ModelSegment& out, Instant now) {
     return true;
   }
   if (state_ == State::Closed || state_ == State::Listen) return false;
-  if (poll_handshake(out, now) || poll_stream(out, now)) return true;
+  const bool is_alone = ack_now_ && ecn_.owes_handshake_ack();
+  if (poll_handshake(out, now) || (!is_alone && poll_stream(out, now))) return true;
   if (!ack_now_ || state_ == State::SynSent) return false;
   ack_now_ = false;
   out = bare_ack();
