@@ -5,7 +5,7 @@ namespace runnel::tcp {
 // --- Both sides ----------------------------------------------------------------------------------
 
 bool uses_dctcp(const TcpConfig& config) noexcept {
-  return config.is_controlled_network && name_of(config.congestion_control) == "dctcp";
+  return config.is_controlled_network && config.congestion_control == CongestionAlgorithm::Dctcp;
 }
 
 EcnMode ecn_mode_of(const TcpConfig& config) noexcept {

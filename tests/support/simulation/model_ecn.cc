@@ -27,7 +27,7 @@ unsigned ModelEcn::syn_bits() {
 }
 
 void ModelEcn::syn_came(const ModelEcnField& field) {
-  if (field.ip != 0) complain("a SYN is ECN-capable");
+  if (field.ip == 1) complain("a SYN is ECT(1)");  // ECT(0) it may be under DCTCP (RFC 8257)
   if (field.has_option) complain("a SYN has the AccECN option");
   if (field.flags != 0 && field.flags != 3 && field.flags != 7)
     complain("a SYN asks for nothing known");
@@ -48,7 +48,7 @@ unsigned ModelEcn::syn_ack_bits() const {
 }
 
 void ModelEcn::syn_ack_came(const ModelEcnField& field) {
-  if (field.ip != 0) complain("a SYN,ACK is ECN-capable");
+  if (field.ip == 1) complain("a SYN,ACK is ECT(1)");
   if (!has_asked_) {
     if (field.flags != 0) complain("a SYN,ACK agrees to what nobody asked for");
     return;
