@@ -225,9 +225,13 @@ void roll_disorder(Dice& dice, ApplicationScript& script, std::uint64_t incoming
   script.ending_after = dice.time(100us, 10s);
 }
 
-void roll_control(Dice& dice, ApplicationScript& script) {
+// The model is no host of a data center: to it, DCTCP's SYNs are wrong (RFC 8257 section 3.6).
+void roll_control(Dice& dice, ApplicationScript& script, bool peer_is_model) {
   const auto algorithms = all_congestion_algorithms();
-  const auto any = [&] { return algorithms[dice.between(0, algorithms.size() - 1)]; };
+  const auto any = [&] {
+    const CongestionAlgorithm chosen = algorithms[dice.between(0, algorithms.size() - 1)];
+    return peer_is_model && name_of(chosen) == "dctcp" ? CongestionAlgorithm::NewReno : chosen;
+  };
   script.congestion_control = any();
   if (!dice.one_in(10)) return;
   script.next_congestion_control = any();
@@ -317,8 +321,8 @@ Scenario random_scenario(std::uint64_t seed) {
   roll_modern_stack(modern_dice, scenario.client.config);
   roll_modern_stack(modern_dice, scenario.server.config);
   for (ConnectionScript& script : scenario.connections) {
-    roll_control(modern_dice, script.client);
-    roll_control(modern_dice, script.server);
+    roll_control(modern_dice, script.client, scenario.server.is_model);
+    roll_control(modern_dice, script.server, scenario.client.is_model);
   }
   // Cookies do not survive everything: only the segment right behind the SYN brings the cookie
   // back, and when it is lost nobody knows of the connection.
