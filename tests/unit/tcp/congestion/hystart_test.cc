@@ -23,7 +23,7 @@ class Rounds {
   bool ack(std::optional<Duration> rtt) {
     una_ = una_ + kSmss;
     nxt_ = nxt_ + kSmss;  // as the window permits
-    return hystart_.on_ack(una_, nxt_ - kSmss, rtt);
+    return hystart_.on_ack(una_, nxt_ - kSmss, rtt, is_paced);
   }
   // What is left of the round, which is nine ACKs: the tenth segment of the flight had left before
   // the round began.
@@ -33,6 +33,8 @@ class Rounds {
     for (int i = 0; i < 10 && !ends && hystart_.rounds() <= present; ++i) ends = ack(rtt);
     return ends;
   }
+
+  bool is_paced = false;
 
  private:
   HyStart& hystart_;
@@ -87,6 +89,51 @@ TEST(HyStart, TheShortestOfTheRoundCounts) {
   rounds.round(80ms);
   rounds.ack(89ms);
   for (int i = 0; i < 7; ++i) rounds.ack(500ms);
+  EXPECT_EQ(hystart.phase(), Phase::SlowStart);
+}
+
+TEST(HyStart, PacedItSeesTheQueueGrowWithinARound) {
+  for (const bool is_paced : {true, false}) {
+    HyStart hystart(true);
+    Rounds rounds(hystart);
+    rounds.is_paced = is_paced;
+    (void)hystart.on_ack(SeqNum{0xfffe0000}, SeqNum{0xffff0000U}, 80ms);
+    rounds.ack(80ms);  // the first round is over
+    rounds.ack(80ms);
+    for (int i = 0; i < 7; ++i) rounds.ack(90ms);
+    EXPECT_EQ(hystart.phase(), Phase::SlowStart) << "seven in a row";
+    rounds.ack(90ms);
+    EXPECT_EQ(hystart.phase(), is_paced ? Phase::ConservativeSlowStart : Phase::SlowStart);
+  }
+}
+
+TEST(HyStart, PacedItWantsEightInARow) {
+  HyStart hystart(true);
+  Rounds rounds(hystart);
+  rounds.is_paced = true;
+  (void)hystart.on_ack(SeqNum{0xfffe0000}, SeqNum{0xffff0000U}, 80ms);
+  rounds.ack(80ms);
+  for (int i = 0; i < 4; ++i) rounds.ack(200ms);
+  rounds.ack(90ms - 1ns);
+  for (int i = 0; i < 4; ++i) rounds.ack(200ms);
+  EXPECT_EQ(hystart.phase(), Phase::SlowStart);
+}
+
+// Then it is the shortest of the round, as ever, that has to be beaten.
+TEST(HyStart, WhatWasSeenWithinARoundIsForgottenWhenTheNextIsShorter) {
+  HyStart hystart(true);
+  Rounds rounds(hystart);
+  rounds.is_paced = true;
+  (void)hystart.on_ack(SeqNum{0xfffe0000}, SeqNum{0xffff0000U}, 80ms);
+  rounds.ack(80ms);
+  rounds.ack(81ms);
+  for (int i = 0; i < 8; ++i) rounds.ack(95ms);
+  ASSERT_EQ(hystart.phase(), Phase::ConservativeSlowStart);
+  rounds.round(95ms);
+  for (int i = 0; i < 8; ++i) rounds.ack(82ms);
+  EXPECT_EQ(hystart.phase(), Phase::ConservativeSlowStart);
+  rounds.round(82ms);
+  for (int i = 0; i < 8; ++i) rounds.ack(79ms);
   EXPECT_EQ(hystart.phase(), Phase::SlowStart);
 }
 
