@@ -21,6 +21,15 @@ std::uint64_t inflight_at_loss(std::uint64_t size, std::uint64_t tx_in_flight,
   return add(inflight_prev, lost_prefix);
 }
 
+// Whether so much was lost that the mean is above `tolerated`. Of segments that are lost by chance,
+// about the square root of their number more or less is usual.
+bool exceeds_by_more_than_chance(std::uint64_t lost, std::uint64_t tolerated,
+                                 std::uint64_t smss) noexcept {
+  if (lost <= tolerated) return false;
+  const std::uint64_t excess = (lost - tolerated) / std::max<std::uint64_t>(1, smss);
+  return multiply(excess, excess) >= tolerated / std::max<std::uint64_t>(1, smss);
+}
+
 }  // namespace
 
 // --- Losses of any kind --------------------------------------------------------------------------
@@ -62,10 +71,10 @@ void Bbr::note_lost_range(const LossEvent& event) noexcept {
 
 // --- In a probe for bandwidth (section 5.5.10.2) -------------------------------------------------
 
-// IsInflightTooHigh()
+// IsInflightTooHigh(), with a margin for chance.
 bool Bbr::is_inflight_too_high(std::uint64_t lost, std::uint64_t tx_in_flight) const noexcept {
-  if (lost > kLossThresh * tx_in_flight) return true;
-  return lost > 0 && !c_.has_selective_acks;  // one loss a round trip is all that it can see
+  if (!c_.has_selective_acks) return lost > 0;  // one loss a round trip is all that it can see
+  return exceeds_by_more_than_chance(lost, kLossThresh * tx_in_flight, c_.smss);
 }
 
 // HandleLostPacket(), but for NoteLoss()

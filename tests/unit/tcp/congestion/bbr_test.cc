@@ -132,6 +132,26 @@ TEST(Bbr, FewLossesOutsideOfAProbeDoNotLowerTheShortTermBounds) {
   EXPECT_LT(path.variables().inflight_shortterm, kInfinity);
 }
 
+// The first packets of a probe, of which so many are lost at once.
+bool is_too_high(std::uint64_t bits_per_second, std::uint64_t lost) {
+  BbrPath::Options options;
+  options.bits_per_second = bits_per_second;
+  BbrPath path(options);
+  EXPECT_TRUE(path.run_to(BbrState::ProbeBwUp, 10s));
+  const std::uint64_t first = path.packets_sent() + 10;
+  path.loses = [=](std::uint64_t i) { return first <= i && i < first + lost; };
+  path.run_for(3 * options.round_trip / 2);
+  return path.variables().prev_probe_too_high;
+}
+
+TEST(Bbr, AProbeIsTooHighWhenChanceDoesNotExplainItsLosses) {
+  // Some 340 in flight: 7 are 2 %, and 3 more are chance.
+  EXPECT_FALSE(is_too_high(100'000'000, 8));
+  EXPECT_TRUE(is_too_high(100'000'000, 12));
+  // Some 35: one is more than 2 %, and there is nothing to be explained.
+  EXPECT_TRUE(is_too_high(10'000'000, 1));
+}
+
 TEST(Bbr, ThePiecesOfOneHoleAreOneRange) {
   BbrPath::Options options;
   options.bits_per_second = 1'000'000'000;
