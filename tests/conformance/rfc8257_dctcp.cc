@@ -1,7 +1,7 @@
 // DCTCP's sender, RFC 8257 sections 3.3 to 3.5 and 4.2. The receiver's part is with ECN.
 #include "stack/tcp/congestion/dctcp.h"
 
-#include "tests/support/sack_path.h"
+#include "tests/support/ecn_path.h"
 
 namespace runnel::test {
 namespace {
@@ -94,13 +94,14 @@ TEST_F(DctcpVectors, R_8257_4_2_ZERO_AlphaReachesZero) {
 
 // --- On the wire ---
 
-class DctcpOnTheWire : public SackPath {
+class DctcpOnTheWire : public EcnPath {
  protected:
   void configure(bool is_controlled_network) {
     TcpConfig tcp;
     tcp.congestion_control = CongestionAlgorithm::Dctcp;
     tcp.is_controlled_network = is_controlled_network;
     tcp.initial_window_segments = 20;
+    tcp.ecn = EcnMode::Classic;
     rebuild(tcp);
   }
 };
@@ -140,6 +141,31 @@ TEST_F(DctcpOnTheWire, R_8257_1_SCOPE_InAControlledNetworkItCan) {
   EXPECT_NE(info().congestion_control, CongestionAlgorithm::Dctcp);
   EXPECT_TRUE(stack().set_congestion_control(id(), CongestionAlgorithm::Dctcp));
   EXPECT_EQ(info().congestion_control, CongestionAlgorithm::Dctcp);
+}
+
+// Alpha is 1 at the beginning, and a sixteenth less after each of the first two ACKs, that of the
+// handshake and that of the first segment: nothing was sent before them.
+TEST_F(DctcpOnTheWire, R_8257_3_3_CWND_OneAnswerInAWindowOfData) {
+  configure(true);
+  open_classic_and_send(100);
+  ASSERT_EQ(in_flight_segments(), 20U);
+  advance(kRoundTrip);
+  acknowledge(1);
+  const std::uint64_t before = info().congestion_window_octets;
+  ASSERT_EQ(before, 21U * kMss);
+  std::uint32_t una = 2;
+  send(acknowledgment(una).ecn_bits(0b001));
+  const std::uint64_t reduced = info().congestion_window_octets;
+  EXPECT_NEAR(static_cast<double>(reduced), static_cast<double>(before) * (1 - 225.0 / 512), 1);
+  while (una < 22) {
+    send(acknowledgment(++una).ecn_bits(0b001));
+    EXPECT_EQ(info().congestion_window_octets, reduced) << una;
+  }
+  // The next window has its own.
+  send(acknowledgment(++una).ecn_bits(0b001));
+  send(acknowledgment(++una).ecn_bits(0b001));
+  EXPECT_LT(info().congestion_window_octets, reduced * 6 / 10);
+  EXPECT_GT(info().congestion_window_octets, reduced * 4 / 10);
 }
 
 TEST_F(DctcpOnTheWire, R_8257_3_5_LOSS_ThirdDuplicateAckAndTimeout) {
