@@ -96,7 +96,7 @@ void Connection::process_acknowledgment(const Segment& seg, bool says_nothing, I
   }
   const auto delivered =
       static_cast<std::uint64_t>(std::max<std::int64_t>(0, findings.delivered_octets));
-  const auto marks = ecn_.on_ack(seg, snd_.una, delivered, smss_);
+  const auto marks = ecn_.on_ack(seg, ack.una, snd_.una, delivered, smss_);
   respond_to(findings, phase_before, marks, now);
   make_progress(findings, now);
   trace_acknowledgment(findings, now);

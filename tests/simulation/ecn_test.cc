@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "tests/simulation/middlebox.h"
@@ -227,6 +228,62 @@ TEST(ModelEcn, DroppedOptionsDelayTheHandshakeOnce) {
   EXPECT_EQ(run.model().kind(), Kind::Accurate);
   EXPECT_GT(run.marks(), 0U);
   EXPECT_EQ(run.model().marks_heard(), run.marks()) << "by ACE alone";
+}
+
+// --- Two stacks ----------------------------------------------------------------------------------
+
+struct Shared {
+  double goodput_share = 0;  // of what the bottleneck carries
+  std::uint64_t drops = 0;
+  std::uint64_t marks = 0;
+  std::uint64_t retransmitted = 0;
+};
+
+// Ten seconds of 50 Mbit/s with a round trip of 20 ms. The queue holds two BDPs, and marks from
+// 40 % of one up.
+Shared share_marking_bottleneck(CongestionAlgorithm algorithm, EcnMode ecn) {
+  constexpr std::uint64_t kRate = 50'000'000;
+  constexpr std::size_t kBdp = 125'000;
+  Scenario scenario;
+  scenario.seed = 3;
+  for (SideOptions* const side : {&scenario.client, &scenario.server}) {
+    side->config.tcp.is_controlled_network = true;
+    side->config.tcp.congestion_control = algorithm;
+    side->config.tcp.ecn = ecn;
+  }
+  scenario.to_server.bits_per_second = scenario.to_client.bits_per_second = kRate;
+  scenario.to_server.queue_octets = 2 * kBdp;
+  scenario.to_server.mark_above_octets = 2 * kBdp / 5;
+  ConnectionScript script;
+  script.client.octets = std::uint64_t{1} << 40U;
+  scenario.connections.push_back(script);
+  Simulation simulation(scenario);
+  simulation.run_for(10s);
+  Shared shared;
+  shared.goodput_share = static_cast<double>(simulation.server_application(0).received()) * 8 /
+                         (10.0 * static_cast<double>(kRate));
+  shared.drops = simulation.to_server().counters().tail_drops;
+  shared.marks = simulation.to_server().counters().ce_marks;
+  shared.retransmitted =
+      dynamic_cast<StackNode&>(simulation.client()).stack().counters().tcp_retrans_segs;
+  return shared;
+}
+
+// Whoever listens to marks fills the path without a loss.
+TEST(Ecn, FillsAPathThatMarksWithoutALoss) {
+  for (const CongestionAlgorithm algorithm :
+       {CongestionAlgorithm::NewReno, CongestionAlgorithm::Cubic, CongestionAlgorithm::Dctcp}) {
+    for (const EcnMode ecn : {EcnMode::Classic, EcnMode::Accurate}) {
+      const Shared shared = share_marking_bottleneck(algorithm, ecn);
+      const auto what =
+          std::string(name_of(algorithm)) + (ecn == EcnMode::Classic ? ", classic" : ", accurate");
+      EXPECT_GT(shared.goodput_share, 0.85) << what;
+      EXPECT_EQ(shared.drops, 0U) << what;
+      EXPECT_EQ(shared.retransmitted, 0U) << what;
+      EXPECT_GT(shared.marks, 0U) << what;
+    }
+  }
+  EXPECT_GT(share_marking_bottleneck(CongestionAlgorithm::NewReno, EcnMode::Off).drops, 0U);
 }
 
 }  // namespace

@@ -124,10 +124,10 @@ bool ConnectionEcn::sends_ect() const noexcept {
   return feedback_ != EcnFeedback::None && may_send_ect_ && handshake_.may_send_ect;
 }
 
-ConnectionEcn::Report ConnectionEcn::on_ack(const Segment& seg, SeqNum una,
+ConnectionEcn::Report ConnectionEcn::on_ack(const Segment& seg, SeqNum una_before, SeqNum una,
                                             std::uint64_t delivered_octets,
                                             std::uint32_t smss_octets) noexcept {
-  response_.on_ack(una);
+  response_.on_ack(una_before);
   if (feedback_ == EcnFeedback::None || seg.came_with_syn) return {};
   Report report;
   if (feedback_ == EcnFeedback::Classic) {

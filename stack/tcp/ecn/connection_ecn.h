@@ -92,8 +92,9 @@ class ConnectionEcn {
     std::uint64_t packets = 0;   // ... so many, with AccECN
     std::uint64_t octets = 0;    // ... and of the octets that it delivers
   };
-  [[nodiscard]] Report on_ack(const Segment& seg, SeqNum una, std::uint64_t delivered_octets,
-                              std::uint32_t smss_octets) noexcept;
+  // SND.UNA was `una_before`, and is `una` now.
+  [[nodiscard]] Report on_ack(const Segment& seg, SeqNum una_before, SeqNum una,
+                              std::uint64_t delivered_octets, std::uint32_t smss_octets) noexcept;
   // The client's: its SYN was marked.
   [[nodiscard]] bool take_syn_was_marked() noexcept {
     return std::exchange(syn_was_marked_, false);

@@ -17,9 +17,10 @@ using wire::SeqNum;
 //       marks here are answered     these call for another reduction
 class EcnResponse {
  public:
-  // An ACK arrives.
-  void on_ack(SeqNum ack) noexcept {
-    if (reduced_at_ && *reduced_at_ < ack) reduced_at_.reset();
+  // An ACK arrives; SND.UNA was `una_before`. One that takes it across the reduction may still tell
+  // of what left before that.
+  void on_ack(SeqNum una_before) noexcept {
+    if (reduced_at_ && *reduced_at_ <= una_before) reduced_at_.reset();
   }
   // Whether what happened to the segment at `seq` has been answered already.
   [[nodiscard]] bool covers(SeqNum seq) const noexcept { return reduced_at_ && seq < *reduced_at_; }
