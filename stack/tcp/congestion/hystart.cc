@@ -12,9 +12,13 @@ std::uint64_t HyStart::growth(std::uint64_t acked_octets, std::uint64_t smss_oct
 bool HyStart::on_ack(wire::SeqNum una, wire::SeqNum nxt, std::optional<Duration> rtt,
                      bool is_paced) noexcept {
   if (is_over()) return false;
-  // The first round is the first flight. The RFC lets an empty one come before it, which would
-  // compare the first packet of the initial burst with those that queued up behind it.
-  if (rounds_ == 0) begin_round(nxt);
+  // A round needs something in flight, and the first one is the first flight. An empty one before
+  // it, of the handshake's ACK, would have it compared with its own first packet, which did not
+  // queue up behind the others.
+  if (!is_in_round_) {
+    if (nxt <= una && rounds_ == 0) return false;
+    begin_round(nxt);
+  }
   if (rtt) take_sample(*rtt, is_paced);
   if (una < window_end_) return false;
 
@@ -22,12 +26,14 @@ bool HyStart::on_ack(wire::SeqNum una, wire::SeqNum nxt, std::optional<Duration>
     stop();
     return true;
   }
-  begin_round(nxt);
+  is_in_round_ = false;
+  if (una < nxt) begin_round(nxt);
   return false;
 }
 
 void HyStart::begin_round(wire::SeqNum nxt) noexcept {
   ++rounds_;
+  is_in_round_ = true;
   window_end_ = nxt;
   last_round_minimum_ = round_minimum_;
   round_minimum_ = kNone;

@@ -84,6 +84,7 @@ class HyStart {
   static constexpr Duration kNone = Duration::max();  // no round trip was measured
 
   Phase phase_;
+  bool is_in_round_ = false;
   std::uint32_t rounds_ = 0;
   wire::SeqNum window_end_;              // the round is over when this is acknowledged
   Duration last_round_minimum_ = kNone;  // lastRoundMinRTT

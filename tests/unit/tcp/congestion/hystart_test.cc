@@ -57,6 +57,22 @@ TEST(HyStart, ARoundEndsWhenWhatWasSentAtItsBeginningIsAcknowledged) {
   EXPECT_EQ(hystart.rounds(), 3U);
 }
 
+TEST(HyStart, ARoundNeedsSomethingInFlight) {
+  HyStart hystart(true);
+  (void)hystart.on_ack(SeqNum{1}, SeqNum{1}, 20ms);  // of the SYN
+  EXPECT_EQ(hystart.rounds(), 0U);
+  (void)hystart.on_ack(SeqNum{1'001}, SeqNum{10'001}, 80ms);
+  EXPECT_EQ(hystart.rounds(), 1U);
+  // The initial window was a burst: each packet of it waits for those before.
+  for (std::uint32_t i = 2; i <= 10; ++i) {
+    (void)hystart.on_ack(SeqNum{i * 1'000 + 1}, SeqNum{10'001}, 80ms + i * 12ms);
+  }
+  EXPECT_EQ(hystart.rounds(), 1U) << "nothing new was sent";
+  EXPECT_EQ(hystart.phase(), Phase::SlowStart);
+  (void)hystart.on_ack(SeqNum{11'001}, SeqNum{20'001}, 80ms);
+  EXPECT_EQ(hystart.rounds(), 2U);
+}
+
 TEST(HyStart, ThresholdsAreAnEighthFromFourToSixteenMilliseconds) {
   EXPECT_EQ(HyStart::rtt_threshold(1us), 4ms);
   EXPECT_EQ(HyStart::rtt_threshold(32ms), 4ms);
