@@ -1,6 +1,7 @@
 // Random scenarios by the thousand: `simulation_seeds --help` says how.
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -92,7 +93,12 @@ bool parse(int argc, char** argv, Arguments& arguments) {
 
 int main(int argc, char** argv) {
   Arguments arguments;
-  if (!parse(argc, argv, arguments) || arguments.jobs == 0) {
+  bool is_understood = false;
+  try {
+    is_understood = parse(argc, argv, arguments) && arguments.jobs > 0;
+  } catch (const std::exception&) {  // of std::stoul: no number, or none that fits
+  }
+  if (!is_understood) {
     std::fputs(kUsage, stderr);
     return 2;
   }
