@@ -24,8 +24,9 @@ std::uint64_t rate_of(std::uint64_t octets, Duration time) noexcept {
 }  // namespace
 
 // A controller that has a rate of its own is paced by it. The others are paced by their window,
-// from the first measured round trip on; on a path so short that the timers would cost more than
-// bursts do, not at all.
+// from the first measured round trip on. Not on a path so short that the timers would cost more
+// than bursts do; and not while the window is one that any connection may begin with: spread, its
+// last segment, and with it the news of what was lost, would only come later.
 void Connection::update_pacing_rate() noexcept {
   if (!config_->pacing || !rtt_.has_sample() || rtt_.smoothed() < config_->pacing_minimum_rtt) {
     pacer_.set_rate(0, smss_);
@@ -36,6 +37,10 @@ void Connection::update_pacing_rate() noexcept {
     return;
   }
   const std::uint64_t cwnd = std::max<std::uint64_t>(congestion_->cwnd_octets(), in_flight());
+  if (cwnd <= start_window_.initial_octets(smss_)) {
+    pacer_.set_rate(0, smss_);
+    return;
+  }
   const bool is_slow_start = congestion_->cwnd_octets() < congestion_->ssthresh_octets() / 2;
   const std::uint64_t percent = is_slow_start ? kSlowStartPercent : kAvoidancePercent;
   pacer_.set_rate(rate_of(cwnd / 100 * percent + cwnd % 100 * percent / 100, rtt_.smoothed()),
