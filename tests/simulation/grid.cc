@@ -22,12 +22,15 @@ using namespace runnel::test;
 using namespace std::chrono_literals;
 
 constexpr const char* kUsage =
-    "Usage: simulation_grid --golden FILE [--update] [--seeds N] [--jobs N]\n"
+    "Usage: simulation_grid --golden FILE [--update] [--seeds N] [--jobs N] [--cc NAME]\n"
     "       simulation_grid --cell RTT_US LOSS_PERCENT REORDERING_PERCENT BUFFER [--seeds N]\n"
     "                       [--pcap FILE]\n\n"
     "One bulk transfer over 100 Mbit/s for 20 seconds of virtual time, in each cell of the table\n"
     "RTT x loss x reordering x buffer. A goodput of more than 5 % below the golden one fails;\n"
     "--update writes the table anew.\n";
+
+// Of both ends of every run.
+CongestionAlgorithm congestion_control = TcpConfig{}.congestion_control;
 
 constexpr std::uint64_t kBitsPerSecond = 100'000'000;
 constexpr Duration kRunTime = 20s;
@@ -84,6 +87,9 @@ Scenario scenario_of(const Cell& cell, std::uint64_t seed) {
       config->tcp.receive_buffer_octets = config->tcp.send_buffer_octets = std::size_t{64} << 10U;
       config->tcp.receive_buffer_maximum_octets = config->tcp.send_buffer_maximum_octets = 0;
     }
+  }
+  for (Config* const config : {&scenario.client.config, &scenario.server.config}) {
+    config->tcp.congestion_control = congestion_control;
   }
   ConnectionScript script;
   script.client.octets = std::uint64_t{1} << 40U;
@@ -211,6 +217,10 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       arguments.updates = true;
     } else if (name == "--seeds") {
       arguments.seeds = std::stoul(next());
+    } else if (name == "--cc") {
+      const auto algorithm = find_congestion_algorithm(next());
+      if (!algorithm) return false;
+      congestion_control = *algorithm;
     } else if (name == "--jobs") {
       arguments.jobs = static_cast<unsigned>(std::stoul(next()));
     } else if (name == "--pcap") {
