@@ -88,7 +88,7 @@ AckEvent Connection::ack_event(const AckFindings& findings, RecoveryPhase phase_
   event.has_recovered = findings.has_recovered;
   event.counts_once = !config_->slow_start_counts_all_octets;
   event.app_limited = !is_cwnd_limited_;
-  event.is_paced = pacer_.is_pacing();
+  event.is_paced = is_pacing_worth_it();
   return event;
 }
 

@@ -247,6 +247,7 @@ class Connection {
   void validate_congestion_window(Instant now);
 
   // --- pacing.cc -------------------------------------------------------------------------------
+  [[nodiscard]] bool is_pacing_worth_it() const noexcept;
   void update_pacing_rate() noexcept;
   [[nodiscard]] bool is_held_by_pacer(Instant now) noexcept;
   void note_app_limited() noexcept;

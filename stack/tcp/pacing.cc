@@ -23,12 +23,17 @@ std::uint64_t rate_of(std::uint64_t octets, Duration time) noexcept {
 
 }  // namespace
 
-// A controller that has a rate of its own is paced by it. The others are paced by their window,
-// from the first measured round trip on. Not on a path so short that the timers would cost more
-// than bursts do; and not while the window is one that any connection may begin with: spread, its
-// last segment, and with it the news of what was lost, would only come later.
+// From the first measured round trip on, and not on a path so short that the timers would cost more
+// than bursts do.
+bool Connection::is_pacing_worth_it() const noexcept {
+  return config_->pacing && rtt_.has_sample() && rtt_.smoothed() >= config_->pacing_minimum_rtt;
+}
+
+// A controller that has a rate of its own is paced by it. The others are paced by their window, but
+// not while it is one that any connection may begin with: spread, its last segment, and with it the
+// news of what was lost, would only come later.
 void Connection::update_pacing_rate() noexcept {
-  if (!config_->pacing || !rtt_.has_sample() || rtt_.smoothed() < config_->pacing_minimum_rtt) {
+  if (!is_pacing_worth_it()) {
     pacer_.set_rate(0, smss_);
     return;
   }

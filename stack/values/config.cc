@@ -14,6 +14,7 @@ TcpConfig rfc_profile() noexcept {
   config.time_wait = 4min;                      // RFC 9293 section 3.4.2: MSL is 2 minutes
   config.path_mtu_floor_octets = 68;            // RFC 1191 section 3
   config.slow_start_counts_all_octets = false;  // RFC 5681 section 3.1
+  config.congestion_control = CongestionAlgorithm::NewReno;  // RFC 5681
   return config;
 }
 

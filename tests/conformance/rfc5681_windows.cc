@@ -413,6 +413,7 @@ TEST(RecoveryRate, R_5681_4_3_RATE_AtMostHalfOfTheFlightInARoundTrip) {
     for (const auto& lost : losses) {
       HostPairOptions options;
       options.one_way_delay = 50ms;
+      options.client.tcp.congestion_control = CongestionAlgorithm::NewReno;
       options.client.tcp.sack = options.server.tcp.sack = sack;
       HostPair pair(options);
       int count = 0;

@@ -7,8 +7,8 @@
 namespace runnel::test {
 
 // Where `tcp` has the product's defaults, the buffers get a fixed size of 1 MiB, and every segment
-// may have a delayed ACK; what the windows permit leaves at once, and slow start is RFC 5681's,
-// without HyStart++. Where a test has chosen a buffer's first size alone, that is the size.
+// may have a delayed ACK; what the windows permit leaves at once, and congestion control is RFC
+// 5681's, without HyStart++. Where a test has chosen a buffer's first size alone, that is the size.
 inline void make_plain(TcpConfig& tcp) noexcept {
   constexpr std::size_t kFixed = std::size_t{1} << 20U;
   const TcpConfig defaults;
@@ -23,6 +23,9 @@ inline void make_plain(TcpConfig& tcp) noexcept {
   fix(tcp.send_buffer_octets, tcp.send_buffer_maximum_octets, defaults.send_buffer_octets,
       defaults.send_buffer_maximum_octets);
   if (tcp.quick_acks == defaults.quick_acks) tcp.quick_acks = 0;
+  if (tcp.congestion_control == defaults.congestion_control) {
+    tcp.congestion_control = CongestionAlgorithm::NewReno;
+  }
   tcp.pacing = false;
   tcp.hystart = false;
 }

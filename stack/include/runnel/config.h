@@ -131,8 +131,10 @@ struct TcpConfig {
   bool slow_start_counts_all_octets = true;
   IdleRestart idle_restart = IdleRestart::Rfc5681;
 
-  // How much may be in flight. Stack::set_congestion_control() changes it later.
-  CongestionAlgorithm congestion_control = CongestionAlgorithm::NewReno;
+  // How much may be in flight. Stack::set_congestion_control() changes it later. BBR is the default
+  // because it fills lossy paths that no other controller fills, and costs little elsewhere: the
+  // figures are in stack/tcp/congestion/README.md.
+  CongestionAlgorithm congestion_control = CongestionAlgorithm::Bbr;
   // Slow start ends when round trips get longer, before the queue is full (RFC 9406).
   bool hystart = true;
   // The path belongs to one operator who knows what runs over it: permits DCTCP, which is not for
