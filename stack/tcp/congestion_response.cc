@@ -58,10 +58,10 @@ void Connection::respond_to(const AckFindings& findings, RecoveryPhase phase_bef
     if (congestion_->holds_back()) recovery_.on_app_limited(snd_.una, snd_.nxt);
     if (findings.newly_acked_octets > 0) {
       start_window_.on_acknowledged(snd_.una);
-      if (validation_.is_enabled() && rtt_.has_sample()) validation_.on_ack(event, rtt_.smoothed());
+      if (validates_window() && rtt_.has_sample()) validation_.on_ack(event, rtt_.smoothed());
     }
   }
-  if (validation_.is_enabled()) validate_congestion_window(now);
+  if (validates_window()) validate_congestion_window(now);
   recovery_.regulate(findings, congestion_->ssthresh_octets(), smss_);
   update_pacing_rate();
 }
@@ -155,7 +155,7 @@ std::uint64_t Connection::begin_loss_response(const AckFindings& findings, Insta
   // A tail loss probe has repaired what is acknowledged by now.
   const auto lost = recovery_.lost();
   note_start_window_loss(lost ? lost->begin : snd_.una - 1);
-  if (!validation_.is_enabled()) return findings.flight_octets;
+  if (!validates_window()) return findings.flight_octets;
   return validation_.on_loss(findings.flight_octets, congestion_->cwnd_octets(), now);
 }
 
@@ -184,7 +184,7 @@ void Connection::note_start_window_loss(SeqNum seq) noexcept {
 // the path's present state (RFC 5681 section 4.1), unless the window is validated by other means.
 void Connection::restart_congestion_window(Instant now) {
   if (last_sent_ == Instant{} || congestion_->governs_recovery()) return;
-  if (validation_.is_enabled()) {
+  if (validates_window()) {
     validate_congestion_window(now);
   } else if (now - last_sent_ > rtt_.timeout()) {
     congestion_->on_idle_restart(now, start_window_.restart_octets(smss_));

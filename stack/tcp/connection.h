@@ -244,6 +244,10 @@ class Connection {
   void note_start_window_loss(SeqNum seq) noexcept;
   // After an idle time.
   void restart_congestion_window(Instant now);
+  // Not that of a controller with a model of the path: it looks after unused windows by itself.
+  [[nodiscard]] bool validates_window() const noexcept {
+    return validation_.is_enabled() && !congestion_->governs_recovery();
+  }
   void validate_congestion_window(Instant now);
 
   // --- pacing.cc -------------------------------------------------------------------------------

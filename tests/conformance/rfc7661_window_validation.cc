@@ -272,6 +272,16 @@ TEST_F(WindowValidation, R_7661_4_4_1_LOSS_ATimeoutIsAnsweredAsEver) {
   EXPECT_EQ(ssthresh_segments(), 3U);
 }
 
+TEST_F(WindowValidation, AControllerWithAModelOfThePathIsLeftAlone) {
+  grow_to(40);
+  ASSERT_TRUE(stack().set_congestion_control(id(), CongestionAlgorithm::Bbr));
+  const std::uint64_t before = cwnd_segments();
+  ASSERT_GE(before, 40U);
+  advance(kNonValidatedPeriod + 1min);
+  (void)burst();
+  EXPECT_EQ(cwnd_segments(), before);
+}
+
 // Losses of every kind, with and without SACK: whatever the window does, everything arrives.
 TEST(WindowValidationOnABadPath, EverythingArrives) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
@@ -283,6 +293,8 @@ TEST(WindowValidationOnABadPath, EverythingArrives) {
     options.duplicates_per_mille = 10;
     options.check_with_libtins = false;
     options.server.tcp.idle_restart = options.client.tcp.idle_restart = IdleRestart::Rfc7661;
+    options.server.tcp.congestion_control = options.client.tcp.congestion_control =
+        seed % 4 < 2 ? CongestionAlgorithm::NewReno : CongestionAlgorithm::Cubic;
     options.server.tcp.sack = seed % 2 == 0;
     options.server.tcp.initial_window =
         seed % 3 == 0 ? InitialWindow::Rfc3390 : InitialWindow::Rfc6928;

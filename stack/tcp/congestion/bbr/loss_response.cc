@@ -71,7 +71,10 @@ void Bbr::note_lost_range(const LossEvent& event) noexcept {
 
 // --- In a probe for bandwidth (section 5.5.10.2) -------------------------------------------------
 
-// IsInflightTooHigh(), with a margin for chance.
+// IsInflightTooHigh().
+// DEVIATES: BBR-LOSS. The draft compares with BBR.LossThresh alone; here losses have to exceed it
+// by more than chance explains, or every probe of a lossy path is too high: see README.md. Linux's
+// BBRv3 does as the draft, BBRv1 has no such limit.
 bool Bbr::is_inflight_too_high(std::uint64_t lost, std::uint64_t tx_in_flight) const noexcept {
   if (!c_.has_selective_acks) return lost > 0;  // one loss a round trip is all that it can see
   return exceeds_by_more_than_chance(lost, kLossThresh * tx_in_flight, c_.smss);
@@ -149,7 +152,9 @@ bool Bbr::is_round_congested() const noexcept {
   return is_inflight_too_high(rs_.lost, rs_.tx_in_flight);
 }
 
-// AdaptLowerBoundsFromCongestion(), with InitLowerBounds() and LossLowerBounds()
+// AdaptLowerBoundsFromCongestion(), with InitLowerBounds() and LossLowerBounds().
+// DEVIATES: BBR-LOSS. The draft lowers the bounds after a round with any loss; here the loss rate
+// has to be above BBR.LossThresh, as in a probe: see README.md.
 void Bbr::adapt_lower_bounds_from_congestion() noexcept {
   if (is_probing_bw() || !bbr_.is_loss_in_round) return;
   if (!is_round_congested()) return;
