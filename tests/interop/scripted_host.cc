@@ -37,7 +37,11 @@ constexpr int kMostStepsAtOneInstant = 10'000;
 
 class Host {
  public:
-  Host() { config_.tcp.receive_buffer_maximum_octets = config_.tcp.receive_buffer_octets; }
+  // The kernel's default congestion control is another one; its scripts are about windows.
+  Host() {
+    config_.tcp.receive_buffer_maximum_octets = config_.tcp.receive_buffer_octets;
+    config_.tcp.congestion_control = CongestionAlgorithm::NewReno;
+  }
 
   // Carries one line out; false when it is not understood.
   bool command(const std::string& line) {

@@ -79,8 +79,11 @@ TEST(EchoServer, EchoesEverythingThroughALinkThatLosesPackets) {
 
 TEST(EchoServer, APeerThatDoesNotReadIsHeldUpAndCostsNoMoreThanTheQueues) {
   HostPairOptions options = for_bulk();
+  // Of a fixed size: what they grow to is not the application's doing.
   options.server.tcp.receive_buffer_octets = 65536;
+  options.server.tcp.receive_buffer_maximum_octets = 0;
   options.server.tcp.send_buffer_octets = 65536;
+  options.server.tcp.send_buffer_maximum_octets = 0;
   options.client.tcp.receive_buffer_octets = 65536;
   Served<EchoServer> echo(kEcho, options);
   TestClient client(echo.pair, kEcho);
