@@ -40,7 +40,7 @@ class CongestionMeter final : public TraceSink {
     const auto last = static_cast<double>(rtt_seconds_.size() - 1);
     const auto at = rtt_seconds_.begin() + static_cast<std::ptrdiff_t>(part * last);
     std::nth_element(rtt_seconds_.begin(), at, rtt_seconds_.end());
-    return *at;
+    return static_cast<double>(*at);
   }
   [[nodiscard]] bool has_entered_css_before_drop() const { return has_entered_css_before_drop_; }
 
