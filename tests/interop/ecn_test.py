@@ -2,12 +2,8 @@
 """Explicit congestion notification with the kernel's TCP, each way: what is agreed upon, and that
 marks come back and are answered. The impaired device marks packets both ways."""
 import os
-import socket
-import subprocess
-import threading
 
-from harness import (ADDRESS, ECHO, MIB, PEER, HashingReader, InteropTest, Sender, bulk,
-                     bulk_hash, connect, main)
+from harness import ADDRESS, MIB, PEER, InteropTest, main
 from segments import ACC_ECN, captured_segments
 
 PORT = 5000
@@ -41,40 +37,15 @@ class EcnTest(InteropTest):
         """The kernel connects; octets go to runnel and come back."""
         path = os.path.join(self.folder(), "capture.pcap")
         server = self.serve("--pcap", path, *flags)
-        with connect(ECHO, seconds=60) as stream:
-            sender = Sender(stream, OCTETS)
-            self.assertEqual(HashingReader(stream.recv).take(), bulk_hash(OCTETS))
-            sender.join(10)
-            self.assertIsNone(sender.error)
+        self.echo(OCTETS)
         self.expect_end(server)
         return captured_segments(path)
 
     def connect_and_exchange(self, *flags):
         """runnel connects; octets go both ways at the same time."""
         path = os.path.join(self.folder(), "capture.pcap")
-        with socket.create_server(("0.0.0.0", PORT)) as listener:
-            listener.settimeout(20)
-            client = self.runnel("connect", PEER, str(PORT), "--pcap", path, *flags,
-                                 stdin=subprocess.PIPE)
-            stream, _ = listener.accept()
-        with stream:
-            stream.settimeout(60)
-            sender = Sender(stream, OCTETS)
-            feeder = threading.Thread(target=self.feed, args=(client.process.stdin, OCTETS))
-            feeder.start()
-            self.assertEqual(HashingReader(stream.recv).take(), bulk_hash(OCTETS))
-            sender.join(30)
-            feeder.join(30)
-        self.assertEqual(client.wait(20), 0, client.errors())
-        client.out.seek(0)
-        self.assertEqual(HashingReader(client.out.read).take(), bulk_hash(OCTETS))
+        self.exchange(PORT, OCTETS, "--pcap", path, *flags)
         return captured_segments(path)
-
-    @staticmethod
-    def feed(pipe, octets):
-        for piece in bulk(octets):
-            pipe.write(piece)
-        pipe.close()
 
     def handshake(self, segments):
         syn = segments[0]

@@ -114,6 +114,12 @@ class Process:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def feed(pipe, octets):
+    for piece in bulk(octets):
+        pipe.write(piece)
+    pipe.close()
+
+
 class InteropTest(unittest.TestCase):
     """A test with a server: ended, and found to have ended well, when the test is over."""
 
@@ -136,6 +142,33 @@ class InteropTest(unittest.TestCase):
             self.fail(f"the server ended with {server.wait(1)}: {server.errors()}")
         self.addCleanup(self.expect_end, server)
         return server
+
+    def echo(self, octets):
+        """The kernel connects; octets go to runnel and come back."""
+        with connect(ECHO, seconds=60) as stream:
+            sender = Sender(stream, octets)
+            reader = HashingReader(stream.recv)
+            self.assertEqual(reader.take(), bulk_hash(octets))
+            sender.join(30)
+            self.assertIsNone(sender.error)
+
+    def exchange(self, port, octets, *flags):
+        """runnel connects; octets go both ways at the same time."""
+        with socket.create_server(("0.0.0.0", port)) as listener:
+            listener.settimeout(20)
+            client = self.runnel("connect", PEER, str(port), *flags, stdin=subprocess.PIPE)
+            stream, _ = listener.accept()
+        with stream:
+            stream.settimeout(60)
+            sender = Sender(stream, octets)
+            feeder = threading.Thread(target=feed, args=(client.process.stdin, octets))
+            feeder.start()
+            self.assertEqual(HashingReader(stream.recv).take(), bulk_hash(octets))
+            sender.join(30)
+            feeder.join(30)
+        self.assertEqual(client.wait(20), 0, client.errors())
+        client.out.seek(0)
+        self.assertEqual(HashingReader(client.out.read).take(), bulk_hash(octets))
 
     def expect_end(self, server):
         """SIGTERM ends the server with 0, whatever the test did; a sanitizer's find ends it too."""

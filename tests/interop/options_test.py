@@ -3,12 +3,8 @@
 octets arrive, and the options on the wire are those that both sides agreed upon."""
 import itertools
 import os
-import socket
-import subprocess
-import threading
 
-from harness import (ADDRESS, ECHO, MIB, PEER, HashingReader, InteropTest, Sender, bulk,
-                     bulk_hash, connect, main)
+from harness import ADDRESS, MIB, PEER, InteropTest, main
 from segments import (MSS, SACK, SACK_PERMITTED, TIMESTAMPS, WINDOW_SCALE, captured_segments)
 
 PORT = 5000
@@ -39,15 +35,6 @@ class OptionsTest(InteropTest):
     def flags(self, path, names, *more):
         return ("--pcap", path, *(OPTIONS[name][2] for name in names), *more)
 
-    def echo(self, octets):
-        """The kernel connects; octets go to runnel and come back."""
-        with connect(ECHO, seconds=60) as stream:
-            sender = Sender(stream, octets)
-            reader = HashingReader(stream.recv)
-            self.assertEqual(reader.take(), bulk_hash(octets))
-            sender.join(10)
-            self.assertIsNone(sender.error)
-
     def serve_and_echo(self, kernel_off, runnel_off, octets=OCTETS, more=()):
         path = os.path.join(self.folder(), "capture.pcap")
         self.switch_off_in_the_kernel(kernel_off)
@@ -60,30 +47,8 @@ class OptionsTest(InteropTest):
         """runnel connects; octets go both ways at the same time."""
         path = os.path.join(self.folder(), "capture.pcap")
         self.switch_off_in_the_kernel(kernel_off)
-        with socket.create_server(("0.0.0.0", PORT)) as listener:
-            listener.settimeout(20)
-            client = self.runnel("connect", PEER, str(PORT), *self.flags(path, runnel_off, *more),
-                                 stdin=subprocess.PIPE)
-            stream, _ = listener.accept()
-        with stream:
-            stream.settimeout(60)
-            sender = Sender(stream, octets)
-            feeder = threading.Thread(target=self.feed, args=(client.process.stdin, octets))
-            feeder.start()
-            self.assertEqual(HashingReader(stream.recv).take(), bulk_hash(octets))
-            sender.join(30)
-            feeder.join(30)
-        self.assertEqual(client.wait(20), 0, client.errors())
-        output = HashingReader(client.out.read)
-        client.out.seek(0)
-        self.assertEqual(output.take(), bulk_hash(octets))
+        self.exchange(PORT, octets, *self.flags(path, runnel_off, *more))
         return captured_segments(path)
-
-    @staticmethod
-    def feed(pipe, octets):
-        for piece in bulk(octets):
-            pipe.write(piece)
-        pipe.close()
 
     def expect_options(self, segments, kernel_off, runnel_off, runnel_is_client):
         """What each side offered, and what both did with it."""
