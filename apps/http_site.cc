@@ -18,6 +18,12 @@ bool keeps_alive(const HttpRequest& request) {
   return request.keep_alive && !request.has_content;
 }
 
+// A request whose answer depends on nothing but its target and version.
+bool is_plain_get(const HttpRequest& request) {
+  return request.method == HttpMethod::Get && keeps_alive(request) && request.range.empty() &&
+         request.if_none_match.empty() && request.if_modified_since.empty();
+}
+
 // True when an entity tag in an If-None-Match list equals `tag`, by the weak comparison of
 // RFC 9110 section 8.8.3.2. The tags of this server contain neither commas nor spaces.
 bool matches_any(std::string_view list, std::string_view tag) {
@@ -59,6 +65,30 @@ HttpSite::HttpSite(HttpOptions options, const Stack& stack)
 }
 
 HttpReply HttpSite::answer(const HttpRequest& request, const TcpSocket& peer) {
+  if (!files_ || !is_plain_get(request)) return answer_anew(request, peer);
+  if (const auto* found = cache_.find(request.target, request.is_http11, stack_.now())) {
+    return {*found, {}, true};
+  }
+  HttpReply reply = answer_anew(request, peer);
+  FileRange& file = reply.file;
+  if (file.remaining == 0 || file.remaining > HttpCache::kMaxContentOctets) return reply;
+  // A small file: its octets go where the header is.
+  const std::size_t header_octets = message_.size();
+  const std::size_t content_octets = static_cast<std::size_t>(file.remaining);
+  message_.resize(header_octets + content_octets);
+  auto* const content = reinterpret_cast<std::uint8_t*>(message_.data() + header_octets);
+  const bool is_whole = file.read({content, content_octets}) == content_octets;
+  if (is_whole) {
+    file = {};
+    cache_.add(request.target, request.is_http11, message_);
+  } else {
+    message_.resize(header_octets);  // it shrinks right now: for the connection to find out
+  }
+  reply.message = message_;
+  return reply;
+}
+
+HttpReply HttpSite::answer_anew(const HttpRequest& request, const TcpSocket& peer) {
   if (request.method == HttpMethod::Unknown) return error(request, 501);
   if (request.method == HttpMethod::NotAllowed) {
     return error(request, 405, "Allow: GET, HEAD\r\n");

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/http_cache.h"
 #include "apps/http_file.h"
 #include "apps/http_page.h"
 #include "apps/http_request.h"
@@ -45,6 +46,7 @@ class HttpSite {
   [[nodiscard]] HttpReply refuse(int status);
 
  private:
+  [[nodiscard]] HttpReply answer_anew(const HttpRequest& request, const TcpSocket& peer);
   [[nodiscard]] HttpReply landing_page(const HttpRequest& request, const TcpSocket& peer);
   [[nodiscard]] HttpReply file(const HttpRequest& request, OpenedFile opened);
   [[nodiscard]] HttpReply redirect(const HttpRequest& request);
@@ -61,6 +63,7 @@ class HttpSite {
   LandingPage page_;
   std::optional<StaticFiles> files_;
 
+  HttpCache cache_;
   std::time_t dated_ = -1;  // what `date_` says, formatted once a second
   std::string date_;
   std::string content_;  // scratch, so that a reply costs no allocation

@@ -1,9 +1,9 @@
 #include "stack/wire/checksum.h"
 
-#include <array>
 #include <bit>
 #include <cassert>
-#include <cstring>
+
+#include "stack/wire/checksum_kernel.h"
 
 namespace runnel::wire {
 namespace {
@@ -16,37 +16,28 @@ std::uint16_t fold(std::uint64_t sum) noexcept {
   return static_cast<std::uint16_t>(sum);
 }
 
-// Adds both halves of eight octets, in this machine's byte order, to a 64-bit sum: it takes 2^32
-// additions to overflow.
-void add_word(std::uint64_t& sum, const std::uint8_t* octets) noexcept {
-  std::uint64_t word;
-  std::memcpy(&word, octets, sizeof word);
-  sum += (word >> 32U) + (word & 0xffffffffU);
+// From the machine's byte order to the network's, which for a sum RFC 1071 section 2(B) shows to be
+// the same as building it of words in network byte order.
+std::uint16_t in_network_order(std::uint64_t sum) noexcept {
+  const std::uint16_t folded = fold(sum);
+  if constexpr (std::endian::native == std::endian::little) {
+    return static_cast<std::uint16_t>((folded << 8U) | (folded >> 8U));
+  } else {
+    return folded;
+  }
 }
 
-// The one's complement sum of an even number of octets as 16-bit words in network byte order.
-//
-// The sum is built in this machine's byte order and its octets are swapped at the end, which RFC
-// 1071 section 2(B) shows to be the same. Four sums side by side keep the additions independent.
-std::uint16_t sum_of_words(const std::uint8_t* octets, std::size_t count) noexcept {
-  std::array<std::uint64_t, 4> sums{};
-  for (; count >= 32; count -= 32, octets += 32) {
-    for (std::size_t i = 0; i < 4; ++i) add_word(sums[i], octets + 8 * i);
-  }
-  for (; count >= 8; count -= 8, octets += 8) add_word(sums[0], octets);
-  for (; count >= 2; count -= 2, octets += 2) {
-    std::uint16_t word;
-    std::memcpy(&word, octets, sizeof word);
-    sums[1] += word;
-  }
-  // Folding each first leaves no sum that could overflow.
-  const std::uint16_t sum =
-      fold(std::uint64_t{fold(sums[0])} + fold(sums[1]) + fold(sums[2]) + fold(sums[3]));
-  if constexpr (std::endian::native == std::endian::little) {
-    return static_cast<std::uint16_t>((sum << 8U) | (sum >> 8U));
-  } else {
-    return sum;
-  }
+// Below this many octets, the headers' sizes, calling a kernel costs more than it saves.
+constexpr std::size_t kWorthAKernel = 128;
+
+const ChecksumKernel& kernel() noexcept {
+  static const ChecksumKernel& best = checksum_kernels().front();
+  return best;
+}
+
+std::uint64_t sum_of(Bytes octets) noexcept {
+  if (octets.size() < kWorthAKernel) return portable_sum(octets.data(), octets.size());
+  return kernel().sum(octets.data(), octets.size());
 }
 
 }  // namespace
@@ -58,12 +49,22 @@ void ChecksumBuilder::add(Bytes octets) noexcept {
     octets = octets.subspan(1);
     odd_ = false;
   }
-  const std::size_t even = octets.size() & ~std::size_t{1};
-  sum_ += sum_of_words(octets.data(), even);
-  if (even != octets.size()) {
-    sum_ += std::uint64_t{octets.back()} << 8U;
-    odd_ = true;
+  sum_ += in_network_order(sum_of(octets));
+  odd_ = octets.size() % 2 != 0;
+}
+
+void ChecksumBuilder::add_copying(MutableBytes to, Bytes octets) noexcept {
+  assert(to.size() >= octets.size());
+  if (octets.empty()) return;
+  if (odd_) {
+    to.front() = octets.front();
+    sum_ += octets.front();
+    to = to.subspan(1);
+    octets = octets.subspan(1);
+    odd_ = false;
   }
+  sum_ += in_network_order(kernel().copy_and_sum(to.data(), octets.data(), octets.size()));
+  odd_ = octets.size() % 2 != 0;
 }
 
 std::uint16_t ChecksumBuilder::folded_sum() const noexcept {

@@ -16,6 +16,9 @@ class ChecksumBuilder {
  public:
   // Adds octets that follow those added so far.
   void add(Bytes octets) noexcept;
+  // Adds octets on their way: what add() does, and copies them to `to`, which has room for them and
+  // does not overlap. Costs little more than the copy alone.
+  void add_copying(MutableBytes to, Bytes octets) noexcept;
   // Adds one 16-bit number in host byte order. REQUIRES: an even number of octets so far.
   void add_u16(std::uint16_t value) noexcept { sum_ += value; }
   void add_u32(std::uint32_t value) noexcept { sum_ += (value >> 16U) + (value & 0xffffU); }

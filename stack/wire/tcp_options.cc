@@ -13,6 +13,8 @@ using base::load_be;
 constexpr std::size_t kSackBlockOctets = 8;
 constexpr std::size_t kAccEcnCounterOctets = 3;
 constexpr std::uint32_t kAccEcnCounterMask = 0xffffff;
+constexpr std::size_t kAlignedTimestampOctets = 12;
+constexpr std::uint32_t kAlignedTimestampHead = 0x0101080a;  // two No-Operations, kind, length
 constexpr std::uint16_t kUserTimeoutMinutes = 0x8000;
 constexpr std::uint16_t kUserTimeoutValue = 0x7fff;
 
@@ -202,6 +204,13 @@ void write_acc_ecn(Writer& out, const TcpAccEcn& acc_ecn) noexcept {
   }
 }
 
+// Whether the list is timestamps behind two No-Operations and nothing else: what nearly every
+// segment of an established connection carries (RFC 7323 appendix A).
+bool is_aligned_timestamps(Bytes octets) noexcept {
+  return octets.size() == kAlignedTimestampOctets &&
+         load_be<std::uint32_t>(octets) == kAlignedTimestampHead;
+}
+
 }  // namespace
 
 bool operator==(const SackBlocks& a, const SackBlocks& b) noexcept {
@@ -232,6 +241,11 @@ std::optional<TcpOption> TcpOptionReader::next() noexcept {
 
 TcpOptions TcpOptions::parse(Bytes octets) noexcept {
   TcpOptions options;
+  if (octets.empty()) return options;
+  if (is_aligned_timestamps(octets)) {
+    options.timestamps = {load_be<std::uint32_t>(octets, 4), load_be<std::uint32_t>(octets, 8)};
+    return options;
+  }
   TcpOptionReader reader{octets};
   while (const auto option = reader.next()) {
     if (!take(options, *option)) options.has_unknown = true;

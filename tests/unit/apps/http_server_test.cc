@@ -261,6 +261,34 @@ TEST_F(HttpServerTest, PipelinedRequestsAreAnsweredInOrder) {
   }
 }
 
+TEST_F(HttpServerTest, TheSameSmallFileIsServedToAllWhoAskAtOnceAsItIs) {
+  serve_files();
+  std::string requests;
+  for (int i = 0; i < 20; ++i) {
+    requests += get("/a.txt");
+    requests += get(i % 2 == 0 ? "/sub/" : "/empty");
+    requests += "GET /a.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+  }
+  const std::string responses = answer(requests);
+  EXPECT_EQ(occurrences(responses, "HTTP/1.1 200 OK\r\n"), 60U);
+  EXPECT_EQ(occurrences(responses, "\r\n\r\n0123456789"), 40U);
+  EXPECT_EQ(occurrences(responses, "\r\n\r\n<p>index"), 10U);
+  EXPECT_EQ(occurrences(responses, "Connection: keep-alive\r\n"), 20U);  // of HTTP/1.0 alone
+  EXPECT_EQ(occurrences(responses, "Content-Length: 0\r\n"), 10U);
+}
+
+TEST_F(HttpServerTest, AFileThatHasChangedIsServedAnew) {
+  serve_files();
+  TestClient client(pair_, kHttp);
+  client.send(get("/a.txt"));
+  pair_.run_for(100ms);
+  EXPECT_EQ(content_of(client.take()), "0123456789");
+  directory_.write("root/a.txt", "changed");
+  client.send(get("/a.txt"));
+  pair_.run_for(100ms);
+  EXPECT_EQ(content_of(client.take()), "changed");
+}
+
 TEST_F(HttpServerTest, APeerThatPipelinesWithoutReadingIsHeldUp) {
   serve_page();
   TestClient client(pair_, kHttp);
