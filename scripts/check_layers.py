@@ -32,6 +32,8 @@ PURE_STD = """algorithm array bit bitset cassert cfloat charconv chrono climits 
 LIBRARIES = {
     "tins/": "libtins", "CLI/": "CLI11", "boost/": "Boost.Beast", "fmt/": "fmt", "pcap": "libpcap",
     "gtest/": "GoogleTest", "gmock/": "GoogleTest", "benchmark/": "benchmark",
+    # Instructions by name, and which of them the processor has: the compiler's own headers.
+    "immintrin.h": "intrinsics", "cpuid.h": "intrinsics",
 }
 
 Row = namedtuple("Row", "layers std libraries", defaults=("pure", ""))
@@ -41,7 +43,7 @@ TABLE = {
     "values": Row(""),
     "API": Row("values"),
     "base": Row("values"),
-    "wire": Row("values base"),
+    "wire": Row("values base", "pure", "intrinsics"),
     "buffer": Row("values base"),
     "timer": Row("values base"),
     "ip": Row("values base wire buffer timer"),

@@ -15,20 +15,31 @@ namespace {
 // Four sums side by side keep the additions independent of each other.
 template <bool kCopies>
 std::uint64_t sum_portable(std::uint8_t* to, const std::uint8_t* from, std::size_t count) noexcept {
-  std::array<std::uint64_t, 4> sums{};
-  for (; count >= sizeof sums; count -= sizeof sums, from += sizeof sums) {
-    std::array<std::uint64_t, 4> words;
-    std::memcpy(words.data(), from, sizeof words);
-    if constexpr (kCopies) {
-      std::memcpy(to, words.data(), sizeof words);
-      to += sizeof words;
-    }
-    for (std::size_t i = 0; i < sums.size(); ++i) add_with_carry(sums[i], words[i]);
+  constexpr std::size_t kStep = sizeof(std::uint64_t);
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+  std::uint64_t third = 0;
+  std::uint64_t fourth = 0;
+  const auto take = [&](std::uint64_t& sum, std::size_t at) {
+    std::uint64_t word;
+    std::memcpy(&word, from + at, kStep);
+    if constexpr (kCopies) std::memcpy(to + at, &word, kStep);
+    add_with_carry(sum, word);
+  };
+  for (; count >= 4 * kStep; count -= 4 * kStep) {
+    take(first, 0);
+    take(second, kStep);
+    take(third, 2 * kStep);
+    take(fourth, 3 * kStep);
+    from += 4 * kStep;
+    if constexpr (kCopies) to += 4 * kStep;
   }
   if constexpr (kCopies) std::memcpy(to, from, count);
-  std::uint64_t sum = portable_sum(from, count);
-  for (const std::uint64_t other : sums) add_with_carry(sum, other);
-  return sum;
+  add_with_carry(first, second);
+  add_with_carry(third, fourth);
+  add_with_carry(first, third);
+  add_with_carry(first, portable_sum(from, count));
+  return first;
 }
 
 #if defined(__x86_64__)
@@ -114,6 +125,9 @@ template <bool kCopies>
   std::array<std::uint64_t, 4> sums;
   first = _mm256_add_epi64(first, second);
   std::memcpy(sums.data(), &first, sizeof sums);
+  // g++ 12 does not do this by itself for a function with a target of its own, and all SSE code of
+  // the process, the compiler's too, would wait for the upper halves of its registers from then on.
+  _mm256_zeroupper();
   std::uint64_t sum = sum_sse2<kCopies>(to, from, count);
   for (const std::uint64_t other : sums) add_with_carry(sum, other);
   return sum;
