@@ -1,6 +1,8 @@
 #include "apps/chargen_server.h"
 
 #include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace runnel::apps {
 namespace {
@@ -23,9 +25,15 @@ std::vector<std::uint8_t> make_pattern() {
   return pattern;
 }
 
+// Outlives every stack, so that the send queues of all connections may refer to it.
+Bytes pattern() {
+  static const std::vector<std::uint8_t> octets = make_pattern();
+  return octets;
+}
+
 class ChargenConnection final : public ServiceConnection {
  public:
-  ChargenConnection(TcpSocket peer, Bytes pattern) : ServiceConnection(peer), pattern_(pattern) {
+  explicit ChargenConnection(TcpSocket peer) : ServiceConnection(peer), pattern_(pattern()) {
     // RFC 864: what the peer sends is thrown away, and the stream goes on until it terminates the
     // connection. That it has no more to send is not that yet.
     socket().allow_half_open(true);
@@ -48,7 +56,8 @@ class ChargenConnection final : public ServiceConnection {
   // Writes until a write falls short, because only then `drain` follows.
   void generate() {
     while (!is_finishing_) {
-      const Result<std::size_t> written = socket().write(pattern_.subspan(at_, kPieceOctets));
+      const Result<std::size_t> written =
+          socket().write(Buffer::of_static(pattern_.subspan(at_, kPieceOctets)));
       if (!written) return;
       at_ = (at_ + *written) % kPeriodOctets;
       if (*written < kPieceOctets) return;
@@ -64,10 +73,10 @@ class ChargenConnection final : public ServiceConnection {
 }  // namespace
 
 ChargenServer::ChargenServer(Sockets& sockets, const Endpoint& local)
-    : Service(sockets, "chargen", local), pattern_(make_pattern()) {}
+    : Service(sockets, "chargen", local) {}
 
 std::unique_ptr<ServiceConnection> ChargenServer::make_connection(TcpSocket peer) {
-  return std::make_unique<ChargenConnection>(peer, pattern_);
+  return std::make_unique<ChargenConnection>(peer);
 }
 
 }  // namespace runnel::apps

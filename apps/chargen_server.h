@@ -1,9 +1,7 @@
 // The Character Generator Protocol, RFC 864: an endless stream of printable characters.
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "apps/service.h"
 
@@ -13,16 +11,14 @@ namespace runnel::apps {
 // line beginning one character later than the one before, and CR LF.
 //
 // The pattern repeats after 95 lines. It is written out once, long enough that a large piece can
-// be taken from any place in its first period, so that sending is one copy and no arithmetic.
+// be taken from any place in its first period, so that sending is a reference to it and no
+// arithmetic.
 class ChargenServer final : public Service {
  public:
   ChargenServer(Sockets& sockets, const Endpoint& local);
 
  protected:
   [[nodiscard]] std::unique_ptr<ServiceConnection> make_connection(TcpSocket peer) override;
-
- private:
-  std::vector<std::uint8_t> pattern_;
 };
 
 }  // namespace runnel::apps

@@ -21,24 +21,25 @@ class EchoConnection final : public ServiceConnection {
   }
 
  private:
-  // Moves octets from the receive queue to the send queue until one of them is exhausted; its
-  // event, readable or drain, calls again.
+  // Moves octets from the receive queue to the send queue, without a copy, until one of them is
+  // exhausted; its event, readable or drain, calls again.
   void echo() {
+    if (is_finishing_) {
+      discard();
+      return;
+    }
+    const Result<std::size_t> moved = socket().forward_to(socket());
+    if (moved && *moved == 0) (void)socket().close();  // the peer has ended, all of it was echoed
+  }
+
+  void discard() {
     for (;;) {
-      const Result<Bytes> arrived = socket().peek();
+      const Result<Buffer> arrived = socket().take();
       if (!arrived) return;
-      if (arrived->empty()) {  // the peer has ended, and everything was echoed
+      if (arrived->empty()) {
         (void)socket().close();
         return;
       }
-      std::size_t used = arrived->size();
-      if (!is_finishing_) {
-        const Result<std::size_t> written = socket().write(*arrived);
-        if (!written) return;
-        used = *written;
-      }
-      const bool fell_short = used < arrived->size();
-      if (used == 0 || !socket().consume(used) || fell_short) return;
     }
   }
 

@@ -14,7 +14,7 @@ import sys
 from collections import namedtuple
 
 # Public headers that are plain values: they include the standard library and each other.
-VALUES = """bytes config congestion_algorithm counters drop_reason ecn
+VALUES = """buffer bytes config congestion_algorithm counters drop_reason ecn
     endpoint error event handle info ip_address packet random result tcp_state time trace""".split()
 # Public headers of what works: their implementation is behind a pointer.
 API = "icmp_echo sockets stack tcp_listener tcp_socket".split()

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "stack/buffer/buffer_access.h"
+
 namespace runnel::buffer {
 
 std::size_t SendQueue::append(Bytes data, SlabPool& pool) noexcept {
@@ -40,6 +42,31 @@ bool SendQueue::append(Slice slice) noexcept {
   }
   end_ += length;
   return true;
+}
+
+std::size_t SendQueue::append(const Buffer& data, std::size_t most, const Allowance& allowance,
+                              SlabPool& pool) noexcept {
+  std::size_t count = std::min({data.size(), most, SlabPool::kLargestLoan});
+  if (!BufferAccess::is_of(data, pool)) count = std::min(count, allowance.new_octets);
+  if (count == 0) return 0;
+  if (!should_refer_to(data, count, allowance, pool)) {
+    return append(data.bytes().first(count), pool);
+  }
+  Slice slice = BufferAccess::slice(data, count, pool);
+  const bool is_taken = slice.length > 0 && append(std::move(slice));
+  return is_taken ? count : 0;
+}
+
+bool SendQueue::should_refer_to(const Buffer& data, std::size_t octets, const Allowance& allowance,
+                                const SlabPool& pool) const noexcept {
+  if (BufferAccess::is_foreign(data, pool)) return false;
+  const bool is_ours = BufferAccess::is_of(data, pool);
+  if (is_ours && octets > allowance.new_octets) return true;  // a reference is all that is left
+  const std::size_t block = BufferAccess::block_octets(data);
+  if (octets < kLeastReferenceOctets) {
+    return is_ours && empty() && block <= SlabPool::capacity_for(octets);
+  }
+  return charged_ + block <= allowance.charged_octets;
 }
 
 void SendQueue::release_until(std::uint64_t offset) noexcept {

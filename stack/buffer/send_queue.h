@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runnel/buffer.h"
 #include "runnel/bytes.h"
 #include "runnel/packet.h"
 #include "stack/buffer/ring.h"
@@ -24,6 +25,12 @@ namespace runnel::buffer {
 // Octets never move once they are written: what is copied in goes behind the octets of the last
 // chunk while its block has room and nobody else refers to it, else into a new block as large as
 // the queue is by then. So single octets coalesce, and a stream comes to lie in the largest blocks.
+//
+// Octets that somebody owns need not be copied in: the queue refers to them. Two things speak
+// against it. A frame holds TxFrame::kMaxSlices slices, so small chunks make small super-packets:
+// less than kLeastReferenceOctets are copied, unless the queue is empty, where one chunk does no
+// harm, and a copy would cost a block of the same size. And a reference pins the whole of a block:
+// as much as the caller allows, the rest is copied.
 //
 // INVARIANT: chunks are in order without a gap, none of them empty, from begin_offset() or before
 // it to end_offset().
@@ -52,6 +59,19 @@ class SendQueue {
   // Adds a slice to the end without copying. Returns false when there is no memory for it.
   [[nodiscard]] bool append(Slice slice) noexcept;
 
+  // What an append() of owned octets may cost.
+  struct Allowance {
+    std::size_t charged_octets;  // the queue's blocks, all of them together
+    std::size_t new_octets;      // what the budget is charged for by this append() alone
+  };
+  // Forty of these fill the largest super-packet. Copying as many costs about what a reference
+  // does, counting and all.
+  static constexpr std::size_t kLeastReferenceOctets = 2048;
+  // Adds the first octets of `data`, at most `most`, by reference or by copy. Returns how many were
+  // taken: fewer when there is no memory.
+  std::size_t append(const Buffer& data, std::size_t most, const Allowance& allowance,
+                     SlabPool& pool) noexcept;
+
   // Gives up everything before `offset`. REQUIRES: begin_offset() <= offset <= end_offset().
   void release_until(std::uint64_t offset) noexcept;
 
@@ -71,6 +91,9 @@ class SendQueue {
     [[nodiscard]] std::uint64_t end() const noexcept { return begin + slice.length; }
   };
 
+  [[nodiscard]] bool should_refer_to(const Buffer& data, std::size_t octets,
+                                     const Allowance& allowance,
+                                     const SlabPool& pool) const noexcept;
   [[nodiscard]] bool holds(std::size_t index, std::uint64_t offset) const noexcept;
   // The index of the chunk with `offset` in it. REQUIRES: begin_offset() <= offset < end_offset().
   [[nodiscard]] std::size_t find(std::uint64_t offset) const noexcept;

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <new>
 
+#include "stack/buffer/application_memory.h"
+
 namespace runnel::buffer {
 namespace {
 
@@ -23,11 +25,16 @@ SlabPool::~SlabPool() {
   assert(live_ == 0 && "a block outlives its pool");
   for (FreeList& list : free_) {
     while (list.first != nullptr) {
-      Slab* const slab = std::exchange(list.first, list.first->next_free_);
+      Slab* const slab = list.first;
+      list.first = slab->next_free_;
       slab->~Slab();
       ::operator delete(slab);
     }
   }
+}
+
+std::size_t SlabPool::capacity_for(std::size_t octets) noexcept {
+  return kCapacities[size_index_for(octets)];
 }
 
 SlabRef SlabPool::acquire(std::size_t octets) noexcept {
@@ -46,8 +53,9 @@ SlabRef SlabPool::acquire_size(std::size_t size_index) noexcept {
   FreeList& list = free_[size_index];
   Slab* slab = list.first;
   if (slab != nullptr) {
-    list.first = std::exchange(slab->next_free_, nullptr);
+    list.first = slab->next_free_;
     --list.count;
+    slab->data_ = slab->own_octets();
     slab->references_ = 1;
   } else {
     void* const memory = ::operator new(block_octets(size_index), std::nothrow);
@@ -69,12 +77,34 @@ Slice SlabPool::copy(Bytes octets) noexcept {
   return {std::move(slab), 0, static_cast<std::uint32_t>(octets.size())};
 }
 
+Slice SlabPool::lend(Bytes octets, ApplicationMemory* owner) noexcept {
+  assert(octets.size() <= kLargestLoan);
+  const std::size_t charge = owner != nullptr ? octets.size() : 0;
+  if (!budget_->try_charge(charge)) return {};
+  SlabRef slab = acquire_size(0);
+  if (!slab) {
+    budget_->release(charge);
+    return {};
+  }
+  static_assert(sizeof(Slab::Lease) <= kCapacities.front());
+  ::new (slab->own_octets()) Slab::Lease{owner, block_octets(0) + charge};
+  if (owner != nullptr) owner->add_reference();
+  slab->data_ = const_cast<std::uint8_t*>(octets.data());  // and never written: is_writable()
+  slab->capacity_ = static_cast<std::uint32_t>(octets.size());
+  return {std::move(slab), 0, static_cast<std::uint32_t>(octets.size())};
+}
+
 void SlabPool::take_back(Slab& slab) noexcept {
   assert(live_ > 0);
   --live_;
   budget_->release(slab.charged_octets());
-  FreeList& list = free_[size_index_for(slab.capacity())];
-  if ((list.count + 1) * slab.charged_octets() <= kMaxKeptOctets) {
+  if (slab.is_lent()) {
+    if (ApplicationMemory* const owner = slab.lease().owner) owner->drop_reference();
+    slab.capacity_ = kCapacities.front();
+  }
+  const std::size_t size_index = size_index_for(slab.capacity());
+  FreeList& list = free_[size_index];
+  if ((list.count + 1) * block_octets(size_index) <= kMaxKeptOctets) {
     slab.next_free_ = std::exchange(list.first, &slab);
     ++list.count;
     return;

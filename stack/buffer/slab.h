@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <utility>
 
 #include "runnel/bytes.h"
@@ -12,23 +13,34 @@
 
 namespace runnel::buffer {
 
+class ApplicationMemory;
 class SlabPool;
 
 // One block: this header, then capacity() octets. Made and freed by a SlabPool alone.
+//
+// A block may also stand for octets that lie elsewhere, in memory that was lent to the stack:
+//
+//    | header | octets ... |          | header | Lease |      octets ...
+//         data() ^                        data() ─────────────^
 class Slab {
  public:
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
 
-  [[nodiscard]] std::uint8_t* data() noexcept { return reinterpret_cast<std::uint8_t*>(this + 1); }
-  [[nodiscard]] const std::uint8_t* data() const noexcept {
-    return reinterpret_cast<const std::uint8_t*>(this + 1);
-  }
+  // Octets that were lent are only read: see is_writable().
+  [[nodiscard]] std::uint8_t* data() noexcept { return data_; }
+  [[nodiscard]] const std::uint8_t* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
   // What the block costs in memory, header and all.
-  [[nodiscard]] std::size_t charged_octets() const noexcept { return sizeof(Slab) + capacity_; }
+  [[nodiscard]] std::size_t charged_octets() const noexcept {
+    return is_lent() ? lease().charged_octets : sizeof(Slab) + capacity_;
+  }
 
+  // The octets are not the stack's own.
+  [[nodiscard]] bool is_lent() const noexcept { return data_ != own_octets(); }
   [[nodiscard]] bool is_shared() const noexcept { return references_ > 1; }
+  // Whether octets that no slice names may be written over.
+  [[nodiscard]] bool is_writable() const noexcept { return !is_shared() && !is_lent(); }
   void add_reference() noexcept { ++references_; }
   // Gives the block back to its pool with the last reference.
   inline void drop_reference() noexcept;
@@ -38,11 +50,31 @@ class Slab {
 
  private:
   friend class SlabPool;
-  Slab(SlabPool& pool, std::uint32_t capacity) noexcept : pool_(&pool), capacity_(capacity) {}
+  // What a block for lent octets has instead of octets.
+  struct Lease {
+    ApplicationMemory* owner;  // one reference to it; null: nobody's
+    std::size_t charged_octets;
+  };
+
+  Slab(SlabPool& pool, std::uint32_t capacity) noexcept
+      : pool_(&pool), data_(own_octets()), capacity_(capacity) {}
   ~Slab() = default;
 
+  [[nodiscard]] const std::uint8_t* own_octets() const noexcept {
+    return reinterpret_cast<const std::uint8_t*>(this + 1);
+  }
+  [[nodiscard]] std::uint8_t* own_octets() noexcept {
+    return reinterpret_cast<std::uint8_t*>(this + 1);
+  }
+  [[nodiscard]] const Lease& lease() const noexcept {
+    return *std::launder(reinterpret_cast<const Lease*>(this + 1));
+  }
+
   SlabPool* pool_;
-  Slab* next_free_ = nullptr;
+  union {
+    std::uint8_t* data_;
+    Slab* next_free_;  // while it is kept for reuse
+  };
   std::uint32_t references_ = 1;
   std::uint32_t capacity_;
 };
@@ -94,12 +126,12 @@ struct Slice {
     return slab && std::size_t{length} * 2 >= slab->capacity();
   }
   // How many octets behind (in front of) these may be written over: none when others refer to the
-  // block too.
+  // block too, or it was lent.
   [[nodiscard]] std::size_t room_behind() const noexcept {
-    return slab && !slab->is_shared() ? slab->capacity() - offset - length : 0;
+    return slab && slab->is_writable() ? slab->capacity() - offset - length : 0;
   }
   [[nodiscard]] std::size_t room_in_front() const noexcept {
-    return slab && !slab->is_shared() ? offset : 0;
+    return slab && slab->is_writable() ? offset : 0;
   }
   // Whether `next` is in the same block right behind these octets.
   [[nodiscard]] bool continues_in(const Slice& next) const noexcept {
@@ -156,6 +188,19 @@ class SlabPool {
   // REQUIRES: octets.size() <= kLargest.
   [[nodiscard]] Slice copy(Bytes octets) noexcept;
 
+  // A slice of octets that are `owner`'s, which gets one more reference until the block goes; a
+  // null `owner` stands for static octets. Charged is what the stack keeps from being freed: the
+  // block, and the octets unless they are static. Empty when the budget is spent.
+  // REQUIRES: octets.size() <= kLargestLoan.
+  [[nodiscard]] Slice lend(Bytes octets, ApplicationMemory* owner) noexcept;
+  static constexpr std::size_t kLargestLoan = std::size_t{1} << 30U;
+  // What a loan costs beside its octets.
+  [[nodiscard]] static constexpr std::size_t loan_overhead_octets() noexcept {
+    return sizeof(Slab) + kCapacities.front();
+  }
+
+  // The capacity of the block that acquire() gives.
+  [[nodiscard]] static std::size_t capacity_for(std::size_t octets) noexcept;
   [[nodiscard]] base::MemoryBudget& budget() noexcept { return *budget_; }
   // Blocks that are referenced now.
   [[nodiscard]] std::size_t live_count() const noexcept { return live_; }

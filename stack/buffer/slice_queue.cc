@@ -161,6 +161,22 @@ bool SliceQueue::splice(SliceQueue& other) noexcept {
   return true;
 }
 
+Slice SliceQueue::take_front(std::size_t most) noexcept {
+  assert(!empty() && most > 0);
+  Slice& first = slices_.front();
+  if (most < first.length) {
+    Slice part = first.part(0, most);
+    first.remove_prefix(part.length);
+    size_ -= part.length;
+    return part;
+  }
+  Slice whole = std::move(first);
+  size_ -= whole.length;
+  charged_ -= whole.slab->charged_octets();
+  slices_.pop_front();
+  return whole;
+}
+
 void SliceQueue::consume(std::size_t octets) noexcept {
   assert(octets <= size_);
   size_ -= octets;

@@ -1,6 +1,7 @@
 // Octets in order, as slices of shared blocks: take from the front, add at the back.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -57,6 +58,13 @@ class SliceQueue {
   [[nodiscard]] Bytes front() const noexcept {
     return slices_.empty() ? Bytes{} : slices_.front().bytes();
   }
+  // The same as a reference to them, at most `most`. REQUIRES: !empty().
+  [[nodiscard]] Slice front_slice(std::size_t most) const noexcept {
+    const Slice& first = slices_.front();
+    return first.part(0, std::min<std::size_t>(most, first.length));
+  }
+  // Takes them out without copying. REQUIRES: !empty(), most > 0.
+  [[nodiscard]] Slice take_front(std::size_t most) noexcept;
   // Drops octets from the front. REQUIRES: octets <= size().
   void consume(std::size_t octets) noexcept;
   // Copies from the front and drops what was copied; returns how much.

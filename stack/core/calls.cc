@@ -136,6 +136,49 @@ Result<std::size_t> Engine::write(ConnectionId id, Bytes data) {
   return result;
 }
 
+Result<std::size_t> Engine::write(ConnectionId id, Buffer& data) {
+  auto result = on_connection(id, [&](tcp::Connection& c) { return c.write(data, now_); });
+  if (result.error() == make_error_code(Errc::no_buffer_space)) wait_for_memory(id);
+  relieve_memory_pressure();
+  return result;
+}
+
+Result<Buffer> Engine::take(ConnectionId id, std::size_t most) {
+  return on_connection(id, [&](tcp::Connection& c) { return c.take(most, now_); });
+}
+
+Result<std::size_t> Engine::forward(ConnectionId from, ConnectionId to, std::size_t most) {
+  HostedConnection* const source = usable(from);
+  if (source == nullptr) return Errc::invalid_handle;
+  const auto first = source->tcp.share(most);
+  if (!first) return first.error();
+  if (first->empty()) return std::size_t{0};
+  HostedConnection* const sink = usable(to);
+  if (sink == nullptr) return Errc::invalid_handle;
+  auto result = forward(source->tcp, sink->tcp, most);
+  if (result.error() == make_error_code(Errc::no_buffer_space)) wait_for_memory(to);
+  settle(*source);
+  if (source != sink) settle(*sink);
+  relieve_memory_pressure();
+  return result;
+}
+
+Result<std::size_t> Engine::forward(tcp::Connection& from, tcp::Connection& to, std::size_t most) {
+  std::size_t moved = 0;
+  while (moved < most) {
+    Result<Buffer> front = from.share(most - moved);
+    if (!front || front->empty()) break;
+    const std::size_t given = front->size();
+    const auto written = to.write(*front, now_);
+    if (!written && moved == 0) return written.error();
+    if (!written) break;
+    moved += *written;
+    (void)from.consume(*written, now_);
+    if (*written < given) break;
+  }
+  return moved;
+}
+
 Result<std::size_t> Engine::read(ConnectionId id, MutableBytes out) {
   return on_connection(id, [&](tcp::Connection& c) { return c.read(out, now_); });
 }

@@ -69,6 +69,9 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   Result<void> close_listener(ListenerId id);
   [[nodiscard]] Result<ConnectionId> connect(const Endpoint& remote, const ConnectOptions& options);
   [[nodiscard]] Result<std::size_t> write(ConnectionId id, Bytes data);
+  [[nodiscard]] Result<std::size_t> write(ConnectionId id, Buffer& data);
+  [[nodiscard]] Result<Buffer> take(ConnectionId id, std::size_t most);
+  [[nodiscard]] Result<std::size_t> forward(ConnectionId from, ConnectionId to, std::size_t most);
   [[nodiscard]] Result<std::size_t> read(ConnectionId id, MutableBytes out);
   Result<void> consume(ConnectionId id, std::size_t octets);
   [[nodiscard]] Result<std::size_t> write_urgent(ConnectionId id, Bytes data);
@@ -232,6 +235,9 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] bool is_local(const IpAddress& address) const noexcept {
     return addresses_.contains(address);
   }
+  // Moves references from one connection's receive queue to the other's send queue.
+  [[nodiscard]] Result<std::size_t> forward(tcp::Connection& from, tcp::Connection& to,
+                                            std::size_t most);
   // Calls `call(connection)` on behalf of the application, then settles.
   template <typename Call>
   auto on_connection(ConnectionId id, Call&& call)

@@ -53,6 +53,18 @@ Result<ConnectionId> Stack::connect(const Endpoint& remote, const ConnectOptions
 Result<std::size_t> Stack::write(ConnectionId connection, Bytes data) {
   return engine_->write(connection, data);
 }
+Result<std::size_t> Stack::write(ConnectionId connection, Buffer& octets) {
+  return engine_->write(connection, octets);
+}
+Result<std::size_t> Stack::write(ConnectionId connection, Buffer&& octets) {
+  return engine_->write(connection, octets);
+}
+Result<Buffer> Stack::take(ConnectionId connection, std::size_t most_octets) {
+  return engine_->take(connection, most_octets);
+}
+Result<std::size_t> Stack::forward(ConnectionId from, ConnectionId to, std::size_t most_octets) {
+  return engine_->forward(from, to, most_octets);
+}
 Result<std::size_t> Stack::read(ConnectionId connection, MutableBytes out) {
   return engine_->read(connection, out);
 }

@@ -159,10 +159,13 @@ void EventDispatcher::flow(ConnectionId id, ConnectionState& state) {
     const auto octets = stack_.peek(id);
     if (!octets || octets->empty()) return;
     const std::size_t size = octets->size();
+    const std::size_t readable_before = stack_.readable_octets(id);
     flowing_ = {id, Ending::None};
     state.emitter.emit<DataEvent::Function>(EmittedEvent::Data, *octets);
     const Ending ending = std::exchange(flowing_, {}).ending;
-    (void)stack_.consume(id, size);
+    // Less what the function has read by itself, with take() for instance.
+    const std::size_t read = readable_before - stack_.readable_octets(id);
+    if (read < size) (void)stack_.consume(id, size - read);
     if (ending == Ending::Close) (void)stack_.close(id);
     if (ending == Ending::Abort) (void)stack_.abort(id);
     if (ending != Ending::None) return;

@@ -117,6 +117,27 @@ Result<void> TcpSocket::consume(std::size_t octets) {
   dispatcher_->review(id_);
   return dispatcher_->stack().consume(id_, octets);
 }
+Result<Buffer> TcpSocket::take(std::size_t most_octets) {
+  if (dispatcher_ == nullptr) return Errc::invalid_handle;
+  auto octets = dispatcher_->stack().take(id_, most_octets);
+  dispatcher_->review(id_);
+  return octets;
+}
+Result<std::size_t> TcpSocket::forward_to(TcpSocket to, std::size_t most_octets) {
+  if (dispatcher_ == nullptr || to.dispatcher_ != dispatcher_) return Errc::invalid_handle;
+  if (dispatcher_->is_ending(to.id_)) return Errc::broken_pipe;
+  auto octets = dispatcher_->stack().forward(id_, to.id_, most_octets);
+  dispatcher_->review(id_);
+  return octets;
+}
+Result<std::size_t> TcpSocket::write(Buffer& octets) {
+  if (dispatcher_ == nullptr) return Errc::invalid_handle;
+  if (dispatcher_->is_ending(id_)) return Errc::broken_pipe;
+  return dispatcher_->stack().write(id_, octets);
+}
+Result<std::size_t> TcpSocket::write(Buffer&& octets) {
+  return write(octets);
+}
 Result<std::size_t> TcpSocket::write(Bytes octets) {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
   if (dispatcher_->is_ending(id_)) return Errc::broken_pipe;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "runnel/buffer.h"
 #include "runnel/bytes.h"
 #include "runnel/config.h"
 #include "runnel/event.h"
@@ -88,6 +89,10 @@ class Connection {
 
   // --- The application's calls; see <runnel/stack.h> ------------------------------------------
   [[nodiscard]] Result<std::size_t> write(Bytes data, Instant now);
+  [[nodiscard]] Result<std::size_t> write(Buffer& data, Instant now);
+  [[nodiscard]] Result<Buffer> take(std::size_t most, Instant now);
+  // What take() would take, and leaves.
+  [[nodiscard]] Result<Buffer> share(std::size_t most) const;
   [[nodiscard]] Result<std::size_t> read(MutableBytes out, Instant now);
   [[nodiscard]] Result<Bytes> peek() const;
   Result<void> consume(std::size_t octets, Instant now);
@@ -278,6 +283,13 @@ class Connection {
   void arm_recovery_timer() noexcept;
   [[nodiscard]] bool is_recovery_timer_set() const noexcept;
   [[nodiscard]] RecoveryTimer recovery_timer() const noexcept;
+
+  // --- user_calls.cc ---------------------------------------------------------------------------
+  // Why nothing can be written any more, if so.
+  [[nodiscard]] std::error_code write_refusal() const noexcept;
+  // What every write ends with, `taken` of `given` octets being in the send queue.
+  [[nodiscard]] Result<std::size_t> written(std::size_t taken, std::size_t given, bool was_idle,
+                                            Instant now);
 
   // --- receive_text.cc -------------------------------------------------------------------------
   void note_fin(Segment& seg);

@@ -1,6 +1,7 @@
 // The application's calls: RFC 9293 sections 3.10.1 (OPEN) to 3.10.5 (ABORT).
 #include <algorithm>
 
+#include "stack/buffer/buffer_access.h"
 #include "stack/tcp/connection.h"
 #include "stack/tcp/handshake.h"
 
@@ -56,25 +57,49 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
 
 // --- SEND ----------------------------------------------------------------------------------------
 
-Result<std::size_t> Connection::write(Bytes data, Instant now) {
+std::error_code Connection::write_refusal() const noexcept {
   if (error_) return error_;
   if (is_fin_queued_ || is_given_up_) return Errc::broken_pipe;
   if (state_ == State::Closed || state_ == State::TimeWait) return Errc::not_connected;
+  return {};
+}
 
-  const std::size_t room = writable_octets();
+Result<std::size_t> Connection::write(Bytes data, Instant now) {
+  if (const auto refusal = write_refusal()) return refusal;
   const std::size_t memory = environment_.pool.budget().send_room_octets();
-  const std::size_t wanted = std::min({data.size(), room, memory});
+  const std::size_t wanted = std::min({data.size(), writable_octets(), memory});
   const bool was_idle = send_queue_.empty();
   if (wanted > 0) note_app_limited();
-  const std::size_t taken = send_queue_.append(data.first(wanted), environment_.pool);
-  if (taken < data.size()) wants_to_write_ = true;
+  return written(send_queue_.append(data.first(wanted), environment_.pool), data.size(), was_idle,
+                 now);
+}
+
+// Octets that are in blocks of this stack already cost its budget nothing more, so the memory that
+// writers may take does not limit them: an echo goes on when the budget is spent on what is to be
+// echoed.
+Result<std::size_t> Connection::write(Buffer& data, Instant now) {
+  if (const auto refusal = write_refusal()) return refusal;
+  const std::size_t room = writable_octets();
+  const std::size_t given = data.size();
+  const bool was_idle = send_queue_.empty();
+  if (room > 0 && given > 0) note_app_limited();
+  const buffer::SendQueue::Allowance allowance{2 * send_buffer_.octets(),
+                                               environment_.pool.budget().send_room_octets()};
+  const std::size_t taken = send_queue_.append(data, room, allowance, environment_.pool);
+  data.remove_prefix(taken);
+  return written(taken, given, was_idle, now);
+}
+
+Result<std::size_t> Connection::written(std::size_t taken, std::size_t given, bool was_idle,
+                                        Instant now) {
+  if (taken < given) wants_to_write_ = true;
   if (taken > 0) {
     payload_moved(now);
     if (was_idle) restart_user_timeout(now);
     return taken;
   }
-  if (data.empty()) return std::size_t{0};
-  return room == 0 ? Errc::would_block : Errc::no_buffer_space;
+  if (given == 0) return std::size_t{0};
+  return writable_octets() == 0 ? Errc::would_block : Errc::no_buffer_space;
 }
 
 // A writer is woken when an eighth of the first size is free: not for every ACK, and yet before the
@@ -110,6 +135,25 @@ Result<std::size_t> Connection::read(MutableBytes out, Instant now) {
       receive_queue_.read(out.subspan(octets, std::min(out.size() - octets, octets_before_gap())));
   if (octets > 0) application_has_read(octets, now);
   return octets;
+}
+
+Result<Buffer> Connection::share(std::size_t most) const {
+  const auto view = peek();
+  if (!view) return view.error();
+  if (view->empty()) return Buffer();
+  if (most == 0) return Errc::would_block;
+  return buffer::BufferAccess::make(receive_queue_.front_slice(std::min(most, view->size())));
+}
+
+Result<Buffer> Connection::take(std::size_t most, Instant now) {
+  const auto view = peek();
+  if (!view) return view.error();
+  if (view->empty()) return Buffer();
+  if (most == 0) return Errc::would_block;
+  buffer::Slice slice = receive_queue_.take_front(std::min(most, view->size()));
+  skip_urgent_octet();
+  application_has_read(slice.length, now);
+  return buffer::BufferAccess::make(std::move(slice));
 }
 
 Result<void> Connection::consume(std::size_t octets, Instant now) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "runnel/buffer.h"
 #include "runnel/bytes.h"
 #include "runnel/config.h"
 #include "runnel/counters.h"
@@ -78,8 +79,8 @@ struct EchoReply {
 //    wait for the link, or for next_deadline()
 //
 // Single-threaded, and never re-entrant: no call runs application code, except the injected
-// Random and TraceSink. Deterministic: the same configuration, packets, times, calls and random
-// numbers give the same output to the octet.
+// Random and TraceSink, and what releases memory that was handed over (Buffer). Deterministic: the
+// same configuration, packets, times, calls and random numbers give the same output to the octet.
 //
 // Time. `now` must not go backwards. The application's calls (connect, write, close ...) take none:
 // they happen at the latest time that the stack was told by the four calls that do.
@@ -125,7 +126,8 @@ class Stack {
 
   // Starts to accept connections to `local`; the unspecified address means every address of the
   // stack. The passive OPEN of RFC 9293 section 3.10.1.
-  // Errors: invalid_argument       port 0, a TTL of 0, a DiffServ value above 63, or DCTCP outside of
+  // Errors: invalid_argument       port 0, a TTL of 0, a DiffServ value above 63, or DCTCP outside
+  // of
   //                                a controlled network (TcpConfig)
   //         address_not_available  not an address of this stack
   //         address_in_use         the endpoint has a listener
@@ -162,6 +164,14 @@ class Stack {
   //         invalid_handle
   [[nodiscard]] Result<std::size_t> write(ConnectionId connection, Bytes data);
 
+  // The same without a copy: the stack refers to the octets until the peer has acknowledged them.
+  // What was taken is removed from the front of `octets`; what is left there is to be written when
+  // Writable follows. Few octets (about 2,000), and those that would pin much more memory than they
+  // fill, are copied after all. Octets in this stack's own blocks are taken also when the memory
+  // budget is spent. Of the application's memory the budget is charged for what is in queues.
+  [[nodiscard]] Result<std::size_t> write(ConnectionId connection, Buffer& octets);
+  [[nodiscard]] Result<std::size_t> write(ConnectionId connection, Buffer&& octets);
+
   // Moves received octets into `out`: the RECEIVE call, RFC 9293 section 3.10.3. Returns how many;
   // 0 means that the peer has ended its stream and everything was read.
   // Errors: would_block        nothing there yet
@@ -175,6 +185,21 @@ class Stack {
   // means in read(). Errors as read(); consume() refuses more than is there with invalid_argument.
   [[nodiscard]] Result<Bytes> peek(ConnectionId connection) const;
   Result<void> consume(ConnectionId connection, std::size_t octets);
+
+  // Hands over the first received octets that lie together, at most `most_octets`, without a copy.
+  // They count as read, so that the peer may send more, and as memory of the stack's until the last
+  // Buffer that refers to them is gone: who keeps many of them uses up the memory budget. An empty
+  // Buffer means what 0 means in read(). Errors as read(); would_block also for most_octets == 0.
+  [[nodiscard]] Result<Buffer> take(ConnectionId connection, std::size_t most_octets = SIZE_MAX);
+
+  // Moves received octets of one connection to the send queue of another, or of the same, without a
+  // copy: as many as there are, at most `most_octets`, and as the send queue takes; the rest stays
+  // unread, so that the sender is held back as the receiver is. Returns how many; 0 means that the
+  // end of `from` was reached. Whatever stopped it, Readable of `from` or Writable of `to` follows
+  // when it can go on.
+  // Errors: those of take() and write(), when nothing was moved
+  [[nodiscard]] Result<std::size_t> forward(ConnectionId from, ConnectionId to,
+                                            std::size_t most_octets = SIZE_MAX);
 
   // How many octets write() would take now, and how many read() would give. 0 for a stale handle.
   [[nodiscard]] std::size_t writable_octets(ConnectionId connection) const;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <system_error>
 
+#include "runnel/buffer.h"
 #include "runnel/bytes.h"
 #include "runnel/congestion_algorithm.h"
 #include "runnel/endpoint.h"
@@ -70,9 +71,15 @@ struct Subscription {
 // A handle of one connection. See Sockets for lifetime.
 //
 // Reading. With a function on `data` the octets flow: each Bytes is valid during the call, and
-// counts as read when it returns; close() and abort() called by it take effect then. pause() stops
-// the flow, and with it, as the receive buffer fills, the peer; resume() starts it again. Without
-// one, `readable` says when to read() or peek().
+// counts as read when it returns; close() and abort() called by it take effect then. A function
+// that wants to keep the octets calls take(), which gives the same ones. pause() stops the flow,
+// and with it, as the receive buffer fills, the peer; resume() starts it again. Without one,
+// `readable` says when to read() or peek().
+//
+// Without copying. take() hands over what was received, and write() takes such a Buffer, of this
+// connection or of another, or one with the application's own memory: see <runnel/buffer.h>.
+// forward_to() is both: an echo, or a proxy, that calls it at `readable` and at the other side's
+// `drain` keeps nothing itself.
 //
 // Writing. write() takes what fits and says how much that was; the rest is the caller's to keep
 // until `drain`. It may be called before `connected`: the octets wait for the handshake, or, with
@@ -105,7 +112,12 @@ class TcpSocket {
   [[nodiscard]] Result<std::size_t> read(MutableBytes out);
   [[nodiscard]] Result<Bytes> peek() const;
   Result<void> consume(std::size_t octets);
+  [[nodiscard]] Result<Buffer> take(std::size_t most_octets = SIZE_MAX);
   Result<std::size_t> write(Bytes octets);
+  Result<std::size_t> write(Buffer& octets);
+  Result<std::size_t> write(Buffer&& octets);
+  // Stack::forward() to a socket of the same Sockets.
+  Result<std::size_t> forward_to(TcpSocket to, std::size_t most_octets = SIZE_MAX);
   // New applications should not use urgent data: see Stack.
   Result<std::size_t> write_urgent(Bytes octets);
   [[nodiscard]] Result<std::uint8_t> read_urgent();

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <vector>
 
+#include "stack/buffer/buffer_access.h"
 #include "tests/unit/buffer/test_octets.h"
 
 namespace runnel::buffer {
@@ -178,6 +180,152 @@ TEST(SendQueue, ClearKeepsTheOffset) {
   EXPECT_EQ(queue.begin_offset(), 1000U);
   EXPECT_EQ(queue.charged_octets(), 0U);
   EXPECT_EQ(p.pool.live_count(), 0U);
+}
+
+// --- Octets that somebody owns -------------------------------------------------------------------
+
+constexpr SendQueue::Allowance kPlenty{SIZE_MAX, SIZE_MAX};
+constexpr std::size_t kLarge = SendQueue::kLeastReferenceOctets;
+
+// Where the queue keeps the octet at `offset`.
+const std::uint8_t* place_of(const SendQueue& queue, std::uint64_t offset) {
+  TxFrame frame;
+  frame.clear();
+  EXPECT_EQ(queue.gather(offset, 1, frame), 1U);
+  return frame.payload().front().data();
+}
+
+TEST(SendQueueOwned, RefersToLargeOctetsOfAnyKind) {
+  PoolWithBudget p;
+  static const std::vector<std::uint8_t> fixed = octets(0, kLarge);
+  for (const Buffer& data : {Buffer(octets(0, kLarge)), Buffer::of_static(fixed),
+                             BufferAccess::make(slice_of(p.pool, 0, kLarge, kLarge))}) {
+    SendQueue queue;
+    queue.append(octets(0, 1), p.pool);
+    EXPECT_EQ(queue.append(data, SIZE_MAX, kPlenty, p.pool), kLarge);
+    EXPECT_EQ(place_of(queue, 1), data.bytes().data());
+    EXPECT_EQ(gathered(queue, 1, kLarge), octets(0, kLarge));
+    queue.clear();
+  }
+  EXPECT_EQ(p.pool.live_count(), 0U);
+}
+
+TEST(SendQueueOwned, CopiesOneOctetLess) {
+  PoolWithBudget p;
+  SendQueue queue;
+  queue.append(octets(0, 1), p.pool);
+  const Buffer data(octets(1, kLarge - 1));
+  EXPECT_EQ(queue.append(data, SIZE_MAX, kPlenty, p.pool), kLarge - 1);
+  EXPECT_NE(place_of(queue, kLarge - 1), &data.bytes().back());
+  EXPECT_EQ(gathered(queue, 0, kLarge), octets(0, kLarge));
+}
+
+TEST(SendQueueOwned, ManySmallOnesCoalesceAndFillASuperPacket) {
+  PoolWithBudget p;
+  SendQueue queue;
+  for (std::size_t i = 0; i < 2000; ++i) {
+    const Buffer data = i % 2 == 0 ? Buffer(octets(i * 100, 100))
+                                   : BufferAccess::make(slice_of(p.pool, i * 100, 100, 100));
+    ASSERT_EQ(queue.append(data, SIZE_MAX, kPlenty, p.pool), 100U);
+  }
+  EXPECT_EQ(gathered(queue, 0, 65'000), octets(0, 65'000));
+  EXPECT_LE(queue.charged_octets(), 2U * 200'000U);
+}
+
+TEST(SendQueueOwned, AnEmptyQueueTakesASmallBlockThatACopyWouldNeedToo) {
+  PoolWithBudget p;
+  SendQueue queue;
+  const Buffer data = BufferAccess::make(slice_of(p.pool, 0, 64, 64));
+  ASSERT_EQ(queue.append(data, SIZE_MAX, kPlenty, p.pool), 64U);
+  EXPECT_EQ(place_of(queue, 0), data.bytes().data());
+  EXPECT_EQ(p.pool.live_count(), 1U);
+}
+
+TEST(SendQueueOwned, AFewOctetsOfALargeBlockAreCopied) {
+  PoolWithBudget p;
+  SendQueue queue;
+  Buffer data = BufferAccess::make(slice_of(p.pool, 0, 60'000, 60'000));
+  ASSERT_EQ(queue.append(data, 64, kPlenty, p.pool), 64U);
+  data = {};
+  EXPECT_LE(p.budget.used_octets(), 256U);
+}
+
+TEST(SendQueueOwned, WritesNothingBehindWhatOthersReferTo) {
+  PoolWithBudget p;
+  const std::vector<std::uint8_t> before = octets(0, 2 * kLarge);
+  const Buffer theirs(octets(0, 2 * kLarge));
+  const Buffer ours = BufferAccess::make(slice_of(p.pool, 0, 2 * kLarge, 2 * kLarge));
+  for (const Buffer& data : {theirs, ours}) {
+    SendQueue queue;
+    ASSERT_EQ(queue.append(data, kLarge, kPlenty, p.pool), kLarge);
+    ASSERT_EQ(queue.append(octets(7, 100), p.pool), 100U);
+    EXPECT_EQ(to_vector(data.bytes()), before);
+    EXPECT_EQ(gathered(queue, kLarge, 100), octets(7, 100));
+  }
+}
+
+TEST(SendQueueOwned, PartsOfOneBlockThatFollowEachOtherAreOneChunk) {
+  PoolWithBudget p;
+  SendQueue queue;
+  Buffer data = BufferAccess::make(slice_of(p.pool, 0, 60'000, 60'000));
+  while (!data.empty()) {
+    const std::size_t taken = queue.append(data, 6000, kPlenty, p.pool);
+    ASSERT_EQ(taken, 6000U);
+    data.remove_prefix(taken);
+  }
+  EXPECT_EQ(queue.chunk_count(), 1U);
+  EXPECT_EQ(gathered(queue, 0, 60'000), octets(0, 60'000));
+}
+
+TEST(SendQueueOwned, CopiesWhenReferencesWouldPinMoreThanIsAllowed) {
+  PoolWithBudget p;
+  SendQueue queue;
+  const SendQueue::Allowance allowance{200'000, SIZE_MAX};
+  for (std::size_t i = 0; i < 20; ++i) {  // a little out of each of many large blocks
+    const Buffer data = BufferAccess::make(slice_of(p.pool, 0, 60'000, 60'000));
+    ASSERT_EQ(queue.append(data, 3000, allowance, p.pool), 3000U);
+  }
+  EXPECT_LE(p.budget.used_octets(), 200'000U + 100'000U);
+}
+
+TEST(SendQueueOwned, CopiesWhatIsInAnotherStacksBlock) {
+  PoolWithBudget p;
+  PoolWithBudget other;
+  SendQueue queue;
+  const Buffer data = BufferAccess::make(slice_of(other.pool, 0, 60'000, 60'000));
+  ASSERT_EQ(queue.append(data, SIZE_MAX, kPlenty, p.pool), 60'000U);
+  EXPECT_NE(place_of(queue, 0), data.bytes().data());
+  EXPECT_EQ(gathered(queue, 0, 60'000), octets(0, 60'000));
+}
+
+TEST(SendQueueOwned, WithoutMemoryOnlyReferencesAreTaken) {
+  PoolWithBudget p;
+  SendQueue queue;
+  queue.append(octets(0, 1), p.pool);
+  const SendQueue::Allowance nothing{SIZE_MAX, 0};
+  EXPECT_EQ(queue.append(Buffer(octets(0, kLarge)), SIZE_MAX, nothing, p.pool), 0U);
+  const std::size_t used = p.budget.used_octets();
+  Buffer small = BufferAccess::make(slice_of(p.pool, 1, 10, 10));
+  const std::size_t used_with_small = p.budget.used_octets();
+  EXPECT_GT(used_with_small, used);
+  EXPECT_EQ(queue.append(small, SIZE_MAX, nothing, p.pool), 10U);
+  small = {};
+  EXPECT_EQ(p.budget.used_octets(), used_with_small) << "moved, and nothing new";
+  EXPECT_EQ(gathered(queue, 0, 11), octets(0, 11));
+}
+
+TEST(SendQueueOwned, ReleasesMemoryAtItsLastOctet) {
+  PoolWithBudget p;
+  SendQueue queue;
+  bool is_gone = false;
+  const std::vector<std::uint8_t> data = octets(0, kLarge);
+  ASSERT_EQ(queue.append(Buffer::adopt(data, [&] { is_gone = true; }), SIZE_MAX, kPlenty, p.pool),
+            kLarge);
+  queue.release_until(kLarge - 1);
+  EXPECT_FALSE(is_gone);
+  queue.release_until(kLarge);
+  EXPECT_TRUE(is_gone);
+  EXPECT_EQ(p.budget.used_octets(), 0U);
 }
 
 }  // namespace

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <utility>
 #include <vector>
 
+#include "stack/buffer/application_memory.h"
 #include "tests/unit/buffer/test_octets.h"
 
 namespace runnel::buffer {
@@ -182,6 +184,85 @@ TEST(Slice, IsTrimmedAndCutAtBothEnds) {
   EXPECT_EQ(slice.part(80, 0).length, 0U);
   EXPECT_TRUE(slice.part(0, 5).continues_in(slice.part(5, 1)));
   EXPECT_FALSE(slice.part(0, 5).continues_in(slice.part(6, 1)));
+}
+
+// --- Memory that was lent ------------------------------------------------------------------------
+
+class Owner final : public ApplicationMemory {
+ public:
+  explicit Owner(bool& is_gone) : is_gone_(is_gone) {}
+  Owner(const Owner&) = delete;
+  Owner& operator=(const Owner&) = delete;
+  ~Owner() override { is_gone_ = true; }
+
+ private:
+  bool& is_gone_;
+};
+
+constexpr std::array<std::uint8_t, 10'000> kLent{};
+
+TEST(SlabPool, LentOctetsAreChargedAndHeldUntilTheLastReferenceGoes) {
+  PoolWithBudget p;
+  bool is_gone = false;
+  auto* const owner = new Owner(is_gone);
+  Slice slice = p.pool.lend(kLent, owner);
+  owner->drop_reference();
+  EXPECT_EQ(slice.bytes().data(), kLent.data());
+  EXPECT_EQ(slice.bytes().size(), kLent.size());
+  EXPECT_TRUE(slice.slab->is_lent());
+  const std::size_t cost = SlabPool::loan_overhead_octets() + kLent.size();
+  EXPECT_EQ(p.budget.used_octets(), cost);
+  EXPECT_EQ(slice.slab->charged_octets(), cost);
+  Slice part = slice.part(5, 10);
+  slice = {};
+  EXPECT_FALSE(is_gone);
+  EXPECT_EQ(p.budget.used_octets(), cost);
+  part = {};
+  EXPECT_TRUE(is_gone);
+  EXPECT_EQ(p.budget.used_octets(), 0U);
+  EXPECT_EQ(p.pool.live_count(), 0U);
+}
+
+TEST(SlabPool, StaticOctetsCostABlockAlone) {
+  PoolWithBudget p;
+  const Slice slice = p.pool.lend(kLent, nullptr);
+  EXPECT_EQ(p.budget.used_octets(), SlabPool::loan_overhead_octets());
+  EXPECT_EQ(slice.slab->charged_octets(), SlabPool::loan_overhead_octets());
+}
+
+TEST(SlabPool, NothingIsWrittenBesideLentOctets) {
+  PoolWithBudget p;
+  const Slice slice = p.pool.lend(kLent, nullptr).part(100, 200);
+  EXPECT_FALSE(slice.slab->is_writable());
+  EXPECT_EQ(slice.room_behind(), 0U);
+  EXPECT_EQ(slice.room_in_front(), 0U);
+}
+
+TEST(SlabPool, ABlockThatStoodForLentOctetsIsAnOrdinaryOneAgain) {
+  PoolWithBudget p;
+  Slice slice = p.pool.lend(kLent, nullptr);
+  const Slab* const where = slice.slab.get();
+  slice = {};
+  const SlabRef again = p.pool.acquire(1);
+  ASSERT_EQ(again.get(), where);
+  EXPECT_FALSE(again->is_lent());
+  EXPECT_EQ(again->capacity(), SlabPool::kCapacities[0]);
+  EXPECT_EQ(again->data(), reinterpret_cast<const std::uint8_t*>(where + 1));
+  EXPECT_EQ(p.budget.used_octets(), again->charged_octets());
+}
+
+TEST(SlabPool, RefusesToBorrowBeyondTheBudget) {
+  bool is_gone = false;
+  auto* const owner = new Owner(is_gone);
+  {
+    PoolWithBudget p(SlabPool::loan_overhead_octets() + kLent.size() - 1);
+    EXPECT_EQ(p.pool.lend(kLent, owner).length, 0U);
+    EXPECT_EQ(p.budget.used_octets(), 0U);
+    EXPECT_EQ(p.pool.lend(Bytes(kLent).first(kLent.size() - 1), owner).length, kLent.size() - 1);
+  }
+  EXPECT_FALSE(is_gone);
+  owner->drop_reference();
+  EXPECT_TRUE(is_gone);
 }
 
 }  // namespace

@@ -215,5 +215,40 @@ TEST(SliceQueue, MovesItsOctetsAlong) {
   EXPECT_EQ(drain(from), octets(0, 100));
 }
 
+// --- Taking slices -------------------------------------------------------------------------------
+
+TEST(SliceQueue, HandsOverTheFrontWithoutCopying) {
+  PoolWithBudget p;
+  SliceQueue queue;
+  ASSERT_TRUE(queue.push(slice_of(p.pool, 0, 200, 200)));
+  ASSERT_TRUE(queue.push(slice_of(p.pool, 200, 150, 200)));
+  const std::uint8_t* const where = queue.front().data();
+  EXPECT_EQ(queue.front_slice(50).bytes().data(), where);
+  EXPECT_EQ(queue.front_slice(50).length, 50U);
+  EXPECT_EQ(queue.front_slice(SIZE_MAX).length, 200U);
+
+  const Slice part = queue.take_front(50);
+  EXPECT_EQ(part.bytes().data(), where);
+  EXPECT_EQ(to_vector(part.bytes()), octets(0, 50));
+  EXPECT_EQ(queue.size(), 300U);
+  const Slice rest = queue.take_front(1000);
+  EXPECT_EQ(to_vector(rest.bytes()), octets(50, 150));
+  EXPECT_EQ(queue.slice_count(), 1U);
+  EXPECT_EQ(to_vector(queue.take_front(150).bytes()), octets(200, 150));
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.charged_octets(), 0U);
+  EXPECT_EQ(p.pool.live_count(), 1U) << "part and rest";
+}
+
+TEST(SliceQueue, WritesNothingBehindWhatWasHandedOver) {
+  PoolWithBudget p;
+  SliceQueue queue;
+  ASSERT_EQ(queue.push_copy(octets(0, 10), p.pool), 10U);
+  const Slice taken = queue.take_front(5);
+  ASSERT_EQ(queue.push_copy(octets(10, 10), p.pool), 10U);
+  EXPECT_EQ(to_vector(taken.bytes()), octets(0, 5));
+  EXPECT_EQ(drain(queue), octets(5, 15));
+}
+
 }  // namespace
 }  // namespace runnel::buffer
