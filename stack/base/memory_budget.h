@@ -78,6 +78,13 @@ class BudgetPromise {
     octets_ -= octets;
   }
 
+  // In a record it is still promised: whoever reads the record has it again.
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(octets_);
+    if constexpr (Archive::is_writer()) octets_ = 0;
+  }
+
  private:
   MemoryBudget& budget_;
   std::size_t octets_ = 0;

@@ -22,6 +22,14 @@ class RateLimiter {
     return true;
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    const std::uint64_t full = kOneToken * per_second_;
+    std::uint64_t spent = full - credit_;
+    archive(spent, last_);
+    credit_ = full - spent;
+  }
+
  private:
   // Credit is counted in nanoseconds times tokens per second: a token costs one second's worth.
   static constexpr std::uint64_t kOneToken = 1'000'000'000;

@@ -80,6 +80,9 @@ class SendQueue {
   // non-const call. REQUIRES: begin_offset() <= offset; offset + octets <= end_offset().
   std::size_t gather(std::uint64_t offset, std::size_t octets, TxFrame& frame) const noexcept;
 
+  // Goes on at `offset`, as a queue that was empty there. REQUIRES: nothing was ever appended.
+  void begin_at(std::uint64_t offset) noexcept { begin_ = end_ = offset; }
+
   // Gives up everything. What is written next begins at end_offset().
   void clear() noexcept;
 

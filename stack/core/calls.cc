@@ -114,7 +114,7 @@ MaximumSizes Engine::maximum_sizes(const IpAddress& remote) {
 
 // --- Calls on a connection -----------------------------------------------------------------------
 
-HostedConnection* Engine::usable(ConnectionId id) noexcept {
+HostedConnection* Engine::usable(ConnectionId id) {
   HostedConnection* const connection = hosted(id);
   return connection != nullptr && !connection->held_events ? connection : nullptr;
 }

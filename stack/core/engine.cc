@@ -53,7 +53,7 @@ Engine::Engine(const Config& config, Random& random, TraceSink* trace)
 
 Engine::~Engine() {
   ready_.clear();
-  connections_.for_each([this](std::uint32_t, HostedConnection& c) { wheel_.cancel(c.timer); });
+  connections_.for_each([this](std::uint32_t, ConnectionPlace& c) { wheel_.cancel(c.timer); });
   half_open_.for_each([this](std::uint32_t, HalfOpen& h) { wheel_.cancel(h.timer); });
   time_wait_.for_each([this](std::uint32_t, Waiting& w) { wheel_.cancel(w.timer); });
   listeners_.for_each([this](std::uint32_t, Listener& l) { wheel_.cancel(l.pressure_timer); });
@@ -97,7 +97,7 @@ const tcp::FourTuple& Engine::tuple_of(DemuxHandle handle) const noexcept {
     case Kind::Connection:
       break;
   }
-  return connections_.at(handle.index).tcp.tuple();
+  return connections_.at(handle.index).tuple;
 }
 
 DemuxHandle Engine::look_up(const tcp::FourTuple& tuple) const noexcept {
@@ -111,13 +111,18 @@ ListenerId Engine::listener_for(const Endpoint& local) const noexcept {
   return any != listening_.end() ? any->second : ListenerId{};
 }
 
-const tcp::Connection* Engine::find(ConnectionId id) const noexcept {
-  const HostedConnection* const found = connections_.find(id.index, id.generation);
+const tcp::Connection* Engine::find(ConnectionId id) {
+  const HostedConnection* const found = hosted(id);
   return found != nullptr ? &found->tcp : nullptr;
 }
 
+const tcp::FourTuple* Engine::find_tuple(ConnectionId id) const noexcept {
+  const ConnectionPlace* const found = connections_.find(id.index, id.generation);
+  return found != nullptr ? &found->tuple : nullptr;
+}
+
 // A connection that has left TIME-WAIT to its record is closed when the record is gone.
-Result<TcpInfo> Engine::info(ConnectionId id) const {
+Result<TcpInfo> Engine::info(ConnectionId id) {
   const tcp::Connection* const connection = find(id);
   if (connection == nullptr) return Errc::invalid_handle;
   TcpInfo info = connection->info();

@@ -13,6 +13,7 @@
 #include "runnel/stack.h"
 #include "stack/base/intrusive_list.h"
 #include "stack/base/memory_budget.h"
+#include "stack/base/pool.h"
 #include "stack/base/rate_limiter.h"
 #include "stack/base/slot_map.h"
 #include "stack/buffer/slab.h"
@@ -44,6 +45,8 @@ namespace runnel::core {
 //
 // Whatever has touched a connection ends with settle(): it gives the connection back to the demux,
 // the timer wheel and the ready list according to its state.
+//
+// Connections at rest hibernate when many are awake: see hibernation.cc.
 //
 // INVARIANT: a connection is on the ready list from the moment it may have something to send until
 // its poll_transmit() has answered no.
@@ -86,10 +89,11 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   Result<void> set_linger(ConnectionId id, std::optional<Duration> linger);
   Result<void> set_congestion_control(ConnectionId id, CongestionAlgorithm algorithm);
   Result<void> set_dscp(ConnectionId id, std::uint8_t dscp);
-  // The connection that an application may name; null for a stale handle.
-  [[nodiscard]] const tcp::Connection* find(ConnectionId id) const noexcept;
+  // The connection that an application may name; null for a stale handle. Good until the next call.
+  [[nodiscard]] const tcp::Connection* find(ConnectionId id);
+  [[nodiscard]] const tcp::FourTuple* find_tuple(ConnectionId id) const noexcept;
   [[nodiscard]] const Listener* find(ListenerId id) const noexcept;
-  [[nodiscard]] Result<TcpInfo> info(ConnectionId id) const;
+  [[nodiscard]] Result<TcpInfo> info(ConnectionId id);
   [[nodiscard]] MaximumSizes maximum_sizes(const IpAddress& remote);
   Result<void> send_echo_request(const IpAddress& destination, std::uint16_t identifier,
                                  std::uint16_t sequence, Bytes payload,
@@ -102,6 +106,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] Instant now() const noexcept { return now_; }
   [[nodiscard]] std::size_t memory_octets() const noexcept { return budget_.used_octets(); }
   [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.size(); }
+  [[nodiscard]] std::size_t awake_count() const noexcept { return awake_.size(); }
   [[nodiscard]] std::size_t syn_received_count() const noexcept { return half_open_.size(); }
   [[nodiscard]] std::size_t time_wait_count() const noexcept { return time_wait_.size(); }
   [[nodiscard]] std::size_t timer_count() const noexcept { return wheel_.armed_count(); }
@@ -210,6 +215,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   // --- lifecycle.cc ----------------------------------------------------------------------------
   [[nodiscard]] HostedConnection* create_connection(const tcp::FourTuple& tuple,
                                                     tcp::SharedConfig config);
+  void erase_connection(HostedConnection& hosted);
   // Puts a connection where its state says it belongs. May destroy it.
   void settle(HostedConnection& hosted);
   void leave_demux(HostedConnection& hosted);
@@ -220,12 +226,24 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void end_time_wait(std::uint32_t index, TcpState to);
   void trace_move(TcpState from, TcpState to) const;
 
+  // --- hibernation.cc --------------------------------------------------------------------------
+  // The connection at `index`, woken if it hibernates. REQUIRES: no reference to another one is
+  // held that nothing else keeps awake.
+  [[nodiscard]] HostedConnection& awake(std::uint32_t index);
+  HostedConnection& host(std::uint32_t index);
+  void hibernate(HostedConnection& hosted);
+  [[nodiscard]] bool may_hibernate(const HostedConnection& hosted) const noexcept;
+  // Has connections hibernate until no more than `most` are awake, or `looks` were looked at.
+  void limit_awake(std::size_t most, std::size_t looks);
+  void make_room_awake();
+
   // --- Looking up ------------------------------------------------------------------------------
-  [[nodiscard]] HostedConnection* hosted(ConnectionId id) noexcept {
-    return connections_.find(id.index, id.generation);
+  // The connection, awake; null for a stale handle.
+  [[nodiscard]] HostedConnection* hosted(ConnectionId id) {
+    return connections_.find(id.index, id.generation) != nullptr ? &awake(id.index) : nullptr;
   }
   // As hosted(), for the application: not what it has given up.
-  [[nodiscard]] HostedConnection* usable(ConnectionId id) noexcept;
+  [[nodiscard]] HostedConnection* usable(ConnectionId id);
   [[nodiscard]] Listener* listener(ListenerId id) noexcept {
     return listeners_.find(id.index, id.generation);
   }
@@ -266,13 +284,15 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   tcp::SynCookieGenerator cookies_;
   timer::TimingWheel wheel_;
 
-  base::SlotMap<HostedConnection> connections_;
+  base::SlotMap<ConnectionPlace> connections_;
+  base::Pool<HostedConnection> awake_;
   base::SlotMap<HalfOpen> half_open_;
   base::SlotMap<Waiting> time_wait_;
   base::SlotMap<Listener> listeners_;
   std::map<Endpoint, ListenerId> listening_;  // the unspecified address stands for all
 
   base::IntrusiveList ready_;
+  base::IntrusiveList awake_list_;  // of AwakeNode: which limit_awake() looks at next
   std::deque<buffer::Slice> queued_;       // whole IP packets that wait for the link
   std::deque<buffer::Slice> looped_back_;  // ... and for this host itself
   buffer::Slice borrowed_;                 // what the last frame's payload lies in

@@ -173,7 +173,7 @@ void Engine::tcp_error_arrives(const ip::IcmpError& error) {
   const wire::SeqNum seq{base::load_be<std::uint32_t>(quote, 4)};
   const DemuxHandle handle = look_up(tuple);
   if (handle.kind == Kind::Connection) {
-    HostedConnection& connection = connections_.at(handle.index);
+    HostedConnection& connection = awake(handle.index);
     connection.tcp.icmp_error_arrives({error.type, error.code, error.next_hop_mtu, seq,
                                        error.quoted_octets, ip::error_of(error.type, error.code)},
                                       now_);

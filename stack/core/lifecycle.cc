@@ -6,14 +6,22 @@
 namespace runnel::core {
 
 HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple, tcp::SharedConfig config) {
+  make_room_awake();
   const auto key = connections_.create([&](void* storage, const auto& k) {
-    new (storage) HostedConnection(environment_, {k.index, k.generation}, tuple, std::move(config));
+    new (storage) ConnectionPlace(k.index, tuple, std::move(config));
   });
   demux_.insert(demux_.hash(tuple), {Kind::Connection, key.index});
-  return &connections_.at(key.index);
+  return &host(key.index);
+}
+
+void Engine::erase_connection(HostedConnection& connection) {
+  const std::uint32_t index = connection.tcp.id().index;
+  awake_.erase(connections_.at(index).awake_index);
+  connections_.erase(index);
 }
 
 void Engine::settle(HostedConnection& connection) {
+  connection.was_used = true;
   if (connection.tcp.has_path_report()) {
     destinations_.merge(connection.tcp.tuple().remote.address, connection.tcp.take_path_report(),
                         now_);
@@ -27,7 +35,7 @@ void Engine::settle(HostedConnection& connection) {
     wheel_.cancel(connection.timer);
     connection.timer.deadline = kNever;
     connection.ready.unlink();
-    if (connection.tcp.is_given_up()) connections_.erase(connection.tcp.id().index);
+    if (connection.tcp.is_given_up()) erase_connection(connection);
     return;
   }
   const Instant deadline = connection.tcp.next_deadline();

@@ -44,7 +44,7 @@ void Engine::relieve_memory_pressure() {
   if (!has_memory_waiters()) return;
   next_relief_ = now_ + PersistCandidates::kInterval;
   PersistCandidates candidates;
-  connections_.for_each([&](std::uint32_t, HostedConnection& c) {
+  awake_.for_each([&](std::uint32_t, HostedConnection& c) {
     candidates.consider(c.tcp.id(), c.tcp.persisting_since(), c.tcp.held_octets(), now_);
   });
   for (const ConnectionId id : candidates.worst_first()) {

@@ -36,17 +36,43 @@ struct ReadyNode : base::ListNode {
   std::uint32_t owner_index;
 };
 
-// A connection inside the stack.
+// A place in the list of connections that are awake.
+struct AwakeNode : base::ListNode {
+  explicit AwakeNode(std::uint32_t index) noexcept : owner_index(index) {}
+  std::uint32_t owner_index;
+};
+
+struct HostedConnection;
+
+// Where a connection lives in the stack, under the index of its handle: what finds it, its timer,
+// and the connection itself, or the record that it has become. See Engine::awake().
+struct ConnectionPlace {
+  ConnectionPlace(std::uint32_t index, const tcp::FourTuple& at, tcp::SharedConfig shared)
+      : tuple(at), timer(TimerOwner::Connection, index), config(std::move(shared)) {}
+
+  tcp::FourTuple tuple;
+  std::uint32_t awake_index = 0;  // in the table of those that are awake
+  OwnedTimer timer;
+  tcp::SharedConfig config;
+  HostedConnection* awake = nullptr;  // null while it hibernates
+  tcp::IdleRecord idle;               // set while it does
+};
+// With the record, the demux and the socket it is to be no more than 512 octets.
+static_assert(sizeof(ConnectionPlace) <= 128);
+
+// A connection that is awake.
 struct HostedConnection {
-  HostedConnection(tcp::Environment& environment, ConnectionId id, const tcp::FourTuple& tuple,
-                   tcp::SharedConfig config)
-      : tcp(environment, id, tuple, std::move(config)),
-        timer(TimerOwner::Connection, id.index),
-        ready(id.index) {}
+  HostedConnection(tcp::Environment& environment, ConnectionId id, ConnectionPlace& where)
+      : tcp(environment, id, where.tuple, where.config),
+        timer(where.timer),
+        ready(id.index),
+        awake(id.index) {}
 
   tcp::Connection tcp;
-  OwnedTimer timer;
+  OwnedTimer& timer;
   ReadyNode ready;
+  AwakeNode awake;
+  bool was_used = true;  // since Engine::limit_awake() looked at it
   // Found by its tuple. Not when TIME-WAIT's record has taken over or nothing is left but octets
   // that the application has not read.
   bool is_demuxed = true;

@@ -128,14 +128,14 @@ Result<TcpInfo> Stack::info(ConnectionId connection) const {
   return engine_->info(connection);
 }
 Result<Endpoint> Stack::local_endpoint(ConnectionId connection) const {
-  const tcp::Connection* const found = engine_->find(connection);
+  const tcp::FourTuple* const found = engine_->find_tuple(connection);
   if (found == nullptr) return Errc::invalid_handle;
-  return found->tuple().local;
+  return found->local;
 }
 Result<Endpoint> Stack::remote_endpoint(ConnectionId connection) const {
-  const tcp::Connection* const found = engine_->find(connection);
+  const tcp::FourTuple* const found = engine_->find_tuple(connection);
   if (found == nullptr) return Errc::invalid_handle;
-  return found->tuple().remote;
+  return found->remote;
 }
 Result<Endpoint> Stack::local_endpoint(ListenerId listener) const {
   const core::Listener* const found = engine_->find(listener);
@@ -169,6 +169,9 @@ std::size_t Stack::memory_octets() const noexcept {
 }
 std::size_t Stack::connection_count() const noexcept {
   return engine_->connection_count();
+}
+std::size_t Stack::awake_count() const noexcept {
+  return engine_->awake_count();
 }
 std::size_t Stack::syn_received_count() const noexcept {
   return engine_->syn_received_count();

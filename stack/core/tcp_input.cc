@@ -64,7 +64,7 @@ void Engine::tcp_arrives(const Arrival& arrival) {
 }
 
 void Engine::segment_arrives_for_connection(std::uint32_t index, tcp::Segment& seg) {
-  HostedConnection& connection = connections_.at(index);
+  HostedConnection& connection = awake(index);
   connection.tcp.segment_arrives(seg, now_);
   settle(connection);
 }

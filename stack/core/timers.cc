@@ -48,7 +48,7 @@ Instant Engine::next_deadline() const {
 }
 
 void Engine::connection_timer(std::uint32_t index) {
-  HostedConnection& connection = connections_.at(index);
+  HostedConnection& connection = awake(index);
   connection.tcp.timeouts(now_);
   settle(connection);
 }

@@ -11,6 +11,9 @@ namespace {
 // How many packets for this host itself one call hands back to it.
 constexpr std::size_t kLoopBackBatch = 64;
 
+// How many connections to look at, one of which may hibernate, when one has nothing to send.
+constexpr std::size_t kLooksAtRest = 2;
+
 }  // namespace
 
 bool Engine::poll_transmit(TxFrame& frame, Instant now) {
@@ -49,7 +52,8 @@ bool Engine::transmit_queued(TxFrame& frame) {
 
 bool Engine::transmit_ready(TxFrame& frame) {
   while (base::ListNode* const node = ready_.pop_front()) {
-    HostedConnection& connection = connections_.at(static_cast<ReadyNode*>(node)->owner_index);
+    HostedConnection& connection =
+        *connections_.at(static_cast<ReadyNode*>(node)->owner_index).awake;
     if (connection.tcp.poll_transmit(frame, now_)) {
       finish_frame(frame, connection.tcp);
       ready_.push_back(connection.ready);  // behind the others: they take turns
@@ -61,6 +65,7 @@ bool Engine::transmit_ready(TxFrame& frame) {
     if (connection.tcp.next_deadline() < connection.timer.deadline) {
       wheel_.arm(connection.timer, connection.tcp.next_deadline());
     }
+    limit_awake(config_.awake_connections, kLooksAtRest);
   }
   return false;
 }

@@ -28,6 +28,7 @@
 #include "stack/tcp/environment.h"
 #include "stack/tcp/fast_open.h"
 #include "stack/tcp/handshake.h"
+#include "stack/tcp/hibernation.h"
 #include "stack/tcp/icmp_report.h"
 #include "stack/tcp/keepalive.h"
 #include "stack/tcp/loss/loss_recovery.h"
@@ -128,6 +129,17 @@ class Connection {
   // The earliest of the timers.
   [[nodiscard]] Instant next_deadline() const noexcept { return timers_.earliest(); }
 
+  // --- Hibernating: hibernation.cc -------------------------------------------------------------
+  // Whether everything that the connection knows fits into a small record: nothing is in flight,
+  // nothing waits to be sent, read or acknowledged.
+  [[nodiscard]] bool may_hibernate() const noexcept;
+  // The record. The connection is good for nothing any more but to be destroyed.
+  // REQUIRES: may_hibernate().
+  [[nodiscard]] IdleRecord hibernate();
+  // Becomes again what the record was made of, to the octet. REQUIRES: constructed with the same
+  // arguments, and not opened.
+  void wake(const IdleRecord& record);
+
   // --- Looking inside --------------------------------------------------------------------------
   [[nodiscard]] ConnectionId id() const noexcept { return id_; }
   [[nodiscard]] State state() const noexcept { return state_; }
@@ -185,6 +197,10 @@ class Connection {
   [[nodiscard]] static constexpr std::uint16_t bit_of(EventKind kind) noexcept {
     return static_cast<std::uint16_t>(1U << static_cast<unsigned>(kind));
   }
+
+  // --- hibernation.cc --------------------------------------------------------------------------
+  template <typename Archive>
+  void archive(Archive& archive);
 
   // --- handshake.cc ----------------------------------------------------------------------------
   void segment_arrives_syn_sent(Segment& seg, Instant now);

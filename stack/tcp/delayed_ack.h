@@ -54,6 +54,11 @@ class DelayedAck {
   // The largest segment that came, in octets of text.
   [[nodiscard]] std::uint16_t full_segment() const noexcept { return full_segment_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(waiting_octets_, full_segment_, quick_left_, last_text_);
+  }
+
  private:
   std::uint32_t waiting_octets_ = 0;  // received in order since the last ACK
   std::uint16_t full_segment_ = 536;  // MUST-15: what no MSS option means

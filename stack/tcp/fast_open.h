@@ -108,6 +108,14 @@ class FastOpenClient {
   [[nodiscard]] std::optional<PathEstimate> take_lesson() noexcept;
   [[nodiscard]] bool has_lesson() const noexcept { return has_lesson_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(is_wanted_);
+    if (!is_wanted_) return;
+    archive(cookie_.octets, cookie_.length, peer_mss_octets_, losses_, text_octets_);
+    archive(is_option_sent_, has_timed_out_, has_lesson_, has_new_cookie_, has_answer_, works_);
+  }
+
  private:
   wire::TcpFastOpenCookie cookie_;  // the cached one, later the server's new one
   std::uint16_t peer_mss_octets_ = 0;

@@ -57,6 +57,11 @@ class Keepalive {
     return due;
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(is_enabled_, is_due_, unanswered_);
+  }
+
  private:
   bool is_enabled_;
   bool is_due_ = false;

@@ -83,17 +83,31 @@ class MtuSearch {
     return probe_ && probe_->begin <= begin && end <= probe_->end;
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(phase_, low_, high_, ceiling_, is_ceiling_tried_, attempts_);
+    archive(probe_sent_at_, must_wait_, completed_at_, probe_, raised_);
+  }
+
  private:
   struct Probe {
     std::uint16_t octets;
     SeqNum begin;
     SeqNum end;
     std::optional<std::uint16_t> passes;  // what a router said: see on_probe_too_big()
+    template <typename Archive>
+    void archive(Archive& archive) {
+      archive(octets, begin, end, passes);
+    }
   };
   // A size that a probe has raised, on probation until `until` is acknowledged.
   struct Raised {
     std::uint16_t from;
     SeqNum until;
+    template <typename Archive>
+    void archive(Archive& archive) {
+      archive(from, until);
+    }
   };
 
   void give_up_size(std::uint16_t octets, Instant now) noexcept;
@@ -133,6 +147,11 @@ class BlackHoleDetector {
   // this packet smaller.
   [[nodiscard]] std::optional<std::uint16_t> on_timeout(std::uint16_t path_mtu,
                                                         std::uint16_t packet_octets) noexcept;
+
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(timeouts_);
+  }
 
  private:
   std::uint8_t threshold_;

@@ -45,6 +45,11 @@ class Pacer {
   void set_waiting(bool is_waiting) noexcept { is_waiting_ = is_waiting; }
   void on_transmit(std::uint64_t octets, Instant now) noexcept;
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(rate_, quantum_, sent_in_quantum_, is_waiting_, release_at_);
+  }
+
  private:
   std::uint64_t rate_ = 0;
   std::uint64_t quantum_ = kMostAtOnce;

@@ -78,17 +78,31 @@ class PathMtu {
     return lowered_at_.has_value() && is_confirmed_;
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(octets_, largest_sent_, largest_acked_, is_confirmed_);
+    archive(measured_, held_, probation_, lowered_at_);
+  }
+
  private:
   struct TooBig {
     std::uint16_t octets;         // claimed
     std::uint16_t quoted_octets;  // of the packet that was dropped
     SeqNum quoted_seq;
+    template <typename Archive>
+    void archive(Archive& archive) {
+      archive(octets, quoted_octets, quoted_seq);
+    }
   };
   // A message that was believed.
   struct Probation {
     TooBig message;
     std::uint16_t before;                // the estimate
     std::optional<SeqNum> resent_until;  // the end of what was sent again, quoted octets included
+    template <typename Archive>
+    void archive(Archive& archive) {
+      archive(message, before, resent_until);
+    }
   };
 
   void lower_to(std::uint16_t octets) noexcept;
@@ -99,6 +113,10 @@ class PathMtu {
   struct Measured {
     SeqNum end;
     std::uint16_t octets;
+    template <typename Archive>
+    void archive(Archive& archive) {
+      archive(end, octets);
+    }
   };
 
   std::uint16_t limit_;
@@ -129,6 +147,11 @@ class TooBigPause {
   void end() noexcept { una_.reset(); }
   // Nothing may be sent now.
   [[nodiscard]] bool is_waiting() const noexcept { return una_.has_value() && is_sent_; }
+
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(una_, is_sent_);
+  }
 
  private:
   std::optional<SeqNum> una_;

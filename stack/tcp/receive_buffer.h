@@ -33,6 +33,11 @@ class ReceiverRtt {
   // Nothing before the first measurement.
   [[nodiscard]] std::optional<Duration> get() const noexcept;
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(estimate_, has_timestamps_, round_end_, round_began_, last_text_);
+  }
+
  private:
   void take_echo(Duration sample, Instant now) noexcept;
 
@@ -68,6 +73,11 @@ class ReceiveBuffer {
 
   // The application has read; the buffer may grow by this, but not beyond `useful` octets.
   void application_has_read(std::size_t octets, std::size_t useful, Instant now) noexcept;
+
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(growth_, rtt_, round_began_, read_in_round_, read_before_);
+  }
 
  private:
   std::size_t initial_;

@@ -40,6 +40,11 @@ class RttEstimator {
   [[nodiscard]] Duration smoothed() const noexcept { return smoothed_; }
   [[nodiscard]] Duration variation() const noexcept { return variation_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(initial_, timeout_, smoothed_, variation_, has_sample_);
+  }
+
  private:
   [[nodiscard]] Duration bounded(Duration timeout) const noexcept;
 

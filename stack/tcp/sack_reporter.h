@@ -49,6 +49,11 @@ class SackReporter {
   [[nodiscard]] wire::SackBlocks take_blocks(const buffer::ReassemblyQueue& held, std::size_t most,
                                              Origin origin) noexcept;
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(recent_, recent_count_, duplicate_);
+  }
+
  private:
   // One octet of each range that was added to lately, the latest first.
   std::array<std::uint64_t, kMostBlocks> recent_{};

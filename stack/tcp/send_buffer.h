@@ -40,6 +40,11 @@ class SendBuffer {
     }
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(growth_);
+  }
+
  private:
   std::size_t initial_;
   std::size_t maximum_;

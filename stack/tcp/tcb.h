@@ -23,6 +23,10 @@ struct SendSequence {
   std::uint32_t wnd = 0;      // the peer's window in octets, scale applied
   std::uint32_t max_wnd = 0;  // the largest it ever was: Max(SND.WND) of section 3.8.6.2.1
   std::uint8_t scale = 0;     // Snd.Wind.Shift of RFC 7323
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(iss, una, nxt, wl2, wl1, wnd, max_wnd, scale);
+  }
 };
 
 // Receive sequence variables (RFC 9293 figure 4).
@@ -38,6 +42,10 @@ struct ReceiveSequence {
   // RCV.WND: what the peer may send, in octets.
   [[nodiscard]] std::uint32_t wnd() const noexcept {
     return edge - nxt > 0 ? distance(nxt, edge) : 0;
+  }
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(irs, nxt, edge, scale);
   }
 };
 

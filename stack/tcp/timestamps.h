@@ -78,6 +78,11 @@ class Timestamps {
     return now - recent_at_ <= kRecentIsValidFor;
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(recent_at_, offset_, recent_, last_ack_sent_, is_agreed_);
+  }
+
  private:
   Instant recent_at_{};
   std::uint32_t offset_ = 0;

@@ -35,6 +35,11 @@ class UrgentSender {
     if (mark_ && *mark_ <= una) mark_.reset();
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(mark_);
+  }
+
  private:
   UrgentPointer reading_;
   std::optional<SeqNum> mark_;  // SND.UP
@@ -73,6 +78,11 @@ class UrgentReceiver {
   void skipped() noexcept { gap_.reset(); }
   // The octet out of line, once.
   [[nodiscard]] std::optional<std::uint8_t> take_octet() noexcept;
+
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(mark_, gap_, awaited_, octet_);
+  }
 
  private:
   bool is_inline_;

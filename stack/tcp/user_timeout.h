@@ -60,6 +60,11 @@ class UserTimeout {
   // Zero for the reserved value.
   [[nodiscard]] static Duration decode(const wire::TcpUserTimeout& option) noexcept;
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(local_, advertised_, remote_, announced_until_);
+  }
+
  private:
   Duration local_;  // what the application has set; zero: CHANGEABLE
   Duration default_advertised_;

@@ -63,6 +63,11 @@ class WindowProbe {
   // Since when data have been waiting; kNever while the window is open.
   [[nodiscard]] Instant closed_since() const noexcept { return closed_since_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(is_due_, is_outstanding_, back_off_, closed_since_);
+  }
+
  private:
   bool is_due_ = false;
   bool is_outstanding_ = false;

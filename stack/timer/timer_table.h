@@ -33,6 +33,11 @@ class TimerTable {
     return *std::min_element(deadlines_.begin(), deadlines_.end());
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(deadlines_);
+  }
+
  private:
   [[nodiscard]] Instant& at(Kind kind) noexcept {
     return deadlines_[static_cast<std::size_t>(kind)];

@@ -58,6 +58,10 @@ struct SackBlock {
   SeqNum left;
   SeqNum right;
   friend bool operator==(const SackBlock&, const SackBlock&) noexcept = default;
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(left, right);
+  }
 };
 
 // A list of at most four SACK blocks, as many as an option can carry.

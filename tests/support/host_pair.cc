@@ -9,6 +9,7 @@
 #include "stack/wire/ipv4.h"
 #include "tests/support/oracle.h"
 #include "tests/support/packet_check.h"
+#include "tests/support/test_defaults.h"
 
 namespace runnel::test {
 namespace {
@@ -21,6 +22,7 @@ Config configured(Config config, const HostPairOptions& options) {
   config.mtu_octets = options.mtu_octets;
   config.checksum_offload = options.offload;
   config.tcp_segmentation_offload = options.offload;
+  if (hibernates_at_once()) config.awake_connections = 0;
   return config;
 }
 

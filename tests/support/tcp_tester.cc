@@ -73,6 +73,7 @@ void TcpTester::rebuild(const Config& config, std::optional<Instant> start) {
   config_ = config;
   if (!keep_defaults) make_plain(config_.tcp);
   apply_timestamps_default();
+  if (hibernates_at_once()) config_.awake_connections = 0;
   random_ = std::make_unique<SeededRandom>(kSeed);
   states_ = std::make_unique<StateRecorder>();
   stack_ = std::make_unique<Stack>(config_, *random_, states_.get());

@@ -62,6 +62,7 @@ struct SentIcmp {
 //    RUNNEL_TEST_TIMESTAMPS=on|off   the peer has timestamps too; or the stack has none either.
 //                                    MTU and the peer's MSS are larger then by what the option
 //                                    takes, so that segments hold as much text as without it
+//    RUNNEL_TEST_HIBERNATION=1       connections hibernate as soon as they are at rest
 class TcpTester : public ::testing::Test {
  protected:
   static constexpr std::uint16_t kPort = 7;

@@ -18,6 +18,11 @@ bool has_isn_near_wrap() {
   return is_set;
 }
 
+bool hibernates_at_once() {
+  static const bool is_set = environment("RUNNEL_TEST_HIBERNATION") == "1";
+  return is_set;
+}
+
 TimestampsByDefault timestamps_by_default() {
   static const std::string_view value = environment("RUNNEL_TEST_TIMESTAMPS");
   if (value == "on") return TimestampsByDefault::On;

@@ -15,6 +15,9 @@ inline constexpr std::uint32_t kIsnNearWrap = 0xfffffff0;
 // When the clock-driven ISN between the tester's two endpoints is kIsnNearWrap.
 [[nodiscard]] Instant start_for_isn_near_wrap();
 
+// RUNNEL_TEST_HIBERNATION=1: connections hibernate as soon as they are at rest.
+[[nodiscard]] bool hibernates_at_once();
+
 // RUNNEL_TEST_TIMESTAMPS
 enum class TimestampsByDefault : std::uint8_t {
   StackOnly,  // unset: the stack offers them, the peer has none

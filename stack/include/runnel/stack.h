@@ -282,6 +282,8 @@ class Stack {
   // Octets charged to the memory budget, and live records of each kind.
   [[nodiscard]] std::size_t memory_octets() const noexcept;
   [[nodiscard]] std::size_t connection_count() const noexcept;
+  // ... of which so many are not records at present: see Config::awake_connections.
+  [[nodiscard]] std::size_t awake_count() const noexcept;
   [[nodiscard]] std::size_t syn_received_count() const noexcept;
   [[nodiscard]] std::size_t time_wait_count() const noexcept;
   [[nodiscard]] std::size_t timer_count() const noexcept;

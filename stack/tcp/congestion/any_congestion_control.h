@@ -57,6 +57,16 @@ class AnyCongestionControl {
   [[nodiscard]] CongestionControl* operator->() noexcept { return &**this; }
   [[nodiscard]] const CongestionControl* operator->() const noexcept { return &**this; }
 
+  // A reader may find another controller in the record than the one that is here.
+  template <typename Archive>
+  void archive(Archive& archive, const TcpConfig& config,
+               const CongestionParameters& parameters) {
+    CongestionAlgorithm algorithm = algorithm_;
+    archive(algorithm);
+    if (algorithm != algorithm_) choose(algorithm, config, parameters);
+    std::visit([&](auto& controller) { archive(controller); }, controller_);
+  }
+
  private:
   CongestionAlgorithm algorithm_ = CongestionAlgorithm::NewReno;
   std::variant<NewReno, Cubic, Bbr, Dctcp> controller_{std::in_place_type<NewReno>, 1U,

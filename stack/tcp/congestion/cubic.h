@@ -18,6 +18,10 @@ struct GrowingOctets {
 
   // Adds amount * part / whole. REQUIRES: 0 < whole, part <= whole, amount < 2^47.
   void grow(std::uint64_t amount, std::uint64_t part, std::uint64_t whole) noexcept;
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(octets, fraction);
+  }
 };
 
 // Theory of operation. Reno grows by a segment each round trip: on a path of 10 Gbit/s and 100 ms
@@ -67,6 +71,11 @@ class Cubic final : public CongestionControl {
   [[nodiscard]] Duration t() const noexcept;
   [[nodiscard]] std::uint64_t w_est_octets() const noexcept;
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(smss_, state_, undo_);
+  }
+
  private:
   // One congestion avoidance stage.
   struct Stage {
@@ -74,6 +83,10 @@ class Cubic final : public CongestionControl {
     GrowingOctets w_est;      // where Reno would be
     Duration t{0};            // how long the window could have grown
     Instant t_counts_from{};  // ... and since when it can, again
+    template <typename Archive>
+    void archive(Archive& archive) {
+      archive(curve, w_est, t, t_counts_from);
+    }
   };
   // What a congestion event changes, and on_spurious_recovery() brings back: section 4.9.
   struct State {
@@ -83,6 +96,10 @@ class Cubic final : public CongestionControl {
     std::uint64_t cwnd_prior = 0;  // when ssthresh was set last; 0: never
     std::optional<Stage> stage;
     SlowStart slow_start;
+    template <typename Archive>
+    void archive(Archive& archive) {
+      archive(cwnd, ssthresh, w_max, cwnd_prior, stage, slow_start);
+    }
   };
 
   // Returns what congestion avoidance may count of the event's octets.

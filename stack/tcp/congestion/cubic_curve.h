@@ -36,6 +36,7 @@ class CubicCurve {
   static constexpr std::uint64_t kMaximumWindow = std::uint64_t{1} << 40U;
   static constexpr Duration kLongestTime = std::chrono::seconds(std::int64_t{1} << 14U);
 
+  CubicCurve() noexcept = default;
   // From `cwnd_epoch` at t = 0 to `w_max` at t = K; when there is nothing to come back to, K is 0
   // and the curve only rises. REQUIRES: smss_octets > 0.
   CubicCurve(std::uint64_t cwnd_epoch_octets, std::uint64_t w_max_octets,
@@ -45,10 +46,15 @@ class CubicCurve {
   [[nodiscard]] std::uint64_t at(Duration t) const noexcept;
   [[nodiscard]] Duration k() const noexcept { return k_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(smss_, w_max_, k_);
+  }
+
  private:
-  std::uint64_t smss_;
-  std::uint64_t w_max_;
-  Duration k_;
+  std::uint64_t smss_ = 1;
+  std::uint64_t w_max_ = 0;
+  Duration k_{0};
 };
 
 // C t^3 in octets, rounded down: how far the curve is away from W_max, `t` away from K.

@@ -59,6 +59,11 @@ class Dctcp final : public CongestionControl {
   static constexpr std::uint32_t kWhole = std::uint32_t{1} << 20U;
   [[nodiscard]] std::uint32_t alpha() const noexcept { return alpha_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(reno_, alpha_, window_end_, acked_, marked_);
+  }
+
  private:
   void count(const AckEvent& event) noexcept;
   void update_alpha() noexcept;

@@ -76,6 +76,12 @@ class HyStart {
     return std::clamp(last_round / kRttDivisor, kMinimumRttThreshold, kMaximumRttThreshold);
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(phase_, is_in_round_, rounds_, window_end_, last_round_minimum_, round_minimum_);
+    archive(round_samples_, late_in_a_row_, css_baseline_, css_rounds_);
+  }
+
  private:
   void begin_round(wire::SeqNum nxt) noexcept;
   void take_sample(Duration rtt, bool is_paced) noexcept;

@@ -38,6 +38,12 @@ class NewReno final : public CongestionControl {
     return cwnd_ < ssthresh_ ? slow_start_.phase() : CongestionControl::phase();
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(smss_, cwnd_, ssthresh_, acked_in_round_, slow_start_);
+    archive(prior_cwnd_, prior_ssthresh_, prior_slow_start_);
+  }
+
  private:
   void reduce_threshold(std::uint64_t octets) noexcept;
 

@@ -34,6 +34,11 @@ class SlowStart {
     return is_conservative ? "ConservativeSlowStart" : "SlowStart";
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(hystart_);
+  }
+
  private:
   [[nodiscard]] std::uint64_t growth(const AckEvent& event,
                                      std::uint64_t smss_octets) const noexcept;

@@ -75,6 +75,11 @@ class StartWindow {
     return is_initial_;
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(is_one_segment_, is_initial_, is_watching_, is_careful_, begin_, end_);
+  }
+
  private:
   void watch(SeqNum begin, std::uint64_t octets) noexcept {
     begin_ = begin;

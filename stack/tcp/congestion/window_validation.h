@@ -76,11 +76,22 @@ class WindowValidation {
   static constexpr Duration kNonValidatedPeriod = std::chrono::minutes(5);
   static constexpr Duration kShortestSamplingPeriod = std::chrono::seconds(1);
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(is_recovering_, is_defined_, rtt_, sampling_period_, began_at_, current_, count_);
+    for (std::size_t i = 0; i < count_; ++i) archive(samples_[i]);
+    archive(not_validated_since_, loss_base_, retransmitted_, retransmitted_until_);
+  }
+
  private:
   // What was acknowledged within one round trip.
   struct Sample {
     std::uint64_t octets = 0;
     Instant at{};  // of its last acknowledgment
+    template <typename Archive>
+    void archive(Archive& archive) {
+      archive(octets, at);
+    }
   };
 
   void keep(const Sample& sample) noexcept;

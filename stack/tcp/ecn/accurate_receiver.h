@@ -57,6 +57,11 @@ class AccurateEcnReceiver {
   // Packets that were marked.
   [[nodiscard]] std::uint64_t marks() const noexcept { return cep_ - kInitialCep; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(cep_, ceb_, e0b_, e1b_, ce_since_ack_, was_ce_, has_news_, sends_options_);
+  }
+
  private:
   static constexpr std::uint64_t kInitialCep = 5;
   static constexpr std::uint64_t kInitialOctets = 1;

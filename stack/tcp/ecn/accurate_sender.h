@@ -57,6 +57,12 @@ class AccurateEcnSender {
   // s.cep, for tests.
   [[nodiscard]] std::uint64_t cep() const noexcept { return cep_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(cep_, ceb_, e0b_, e1b_, unread_octets_, estimated_octets_, is_first_ack_);
+    archive(had_marks_, trusts_options_, is_usable_, is_contradictory_);
+  }
+
  private:
   // By how much the counters of an option have grown; none when it is older than what is known.
   struct Growth {

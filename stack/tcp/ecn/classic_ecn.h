@@ -31,6 +31,11 @@ class ClassicEcnReceiver {
   [[nodiscard]] bool echoes() const noexcept { return echoes_; }
   [[nodiscard]] bool is_dctcp() const noexcept { return is_dctcp_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(echoes_);
+  }
+
  private:
   bool is_dctcp_;
   bool echoes_ = false;

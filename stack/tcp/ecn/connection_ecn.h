@@ -111,6 +111,15 @@ class ConnectionEcn {
   [[nodiscard]] std::uint64_t marks_reported() const noexcept { return marks_reported_; }
   [[nodiscard]] std::uint32_t responses() const noexcept { return responses_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(feedback_, asked_, has_sent_plain_syn_, may_send_ect_, handshake_);
+    archive(syn_ack_arrived_as_, syn_was_marked_, awaits_handshake_ack_, awaits_option_);
+    archive(classic_receiver_, accurate_receiver_, accurate_sender_, response_, owes_cwr_);
+    archive(tests_option_, newest_seq_, newest_tsval_);
+    archive(marks_received_, marks_reported_, responses_);
+  }
+
  private:
   void stop_ect() noexcept;
   [[nodiscard]] bool was_overtaken(const Segment& seg, SeqNum una,

@@ -40,6 +40,11 @@ class EcnResponse {
   // Marks are never spurious: a reduction for one stays.
   [[nodiscard]] bool may_be_undone() const noexcept { return !is_for_mark_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(reduced_at_, is_for_mark_);
+  }
+
  private:
   std::optional<SeqNum> reduced_at_;
   bool is_for_mark_ = false;

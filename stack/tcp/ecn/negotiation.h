@@ -111,6 +111,18 @@ struct EcnHandshake {
     return feedback == EcnFeedback::Accurate && retransmissions == 0 && !is_syn_repeated;
   }
   friend bool operator==(const EcnHandshake&, const EcnHandshake&) noexcept = default;
+  template <typename Archive>
+  void archive(Archive& archive) {
+    EcnFeedback kind = feedback;
+    Ecn arrived_as = syn_arrived_as;
+    bool may_send = may_send_ect;
+    bool is_repeated = is_syn_repeated;
+    archive(kind, arrived_as, may_send, is_repeated);
+    feedback = kind;
+    syn_arrived_as = arrived_as;
+    may_send_ect = may_send;
+    is_syn_repeated = is_repeated;
+  }
 };
 
 }  // namespace runnel::tcp

@@ -65,6 +65,11 @@ class DeliveryRate {
   [[nodiscard]] std::uint64_t lost_octets() const noexcept { return lost_; }
   [[nodiscard]] bool is_app_limited() const noexcept { return app_limited_until_ != 0; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(delivered_, lost_, app_limited_until_, delivered_at_, first_sent_at_);
+  }
+
  private:
   // Of the range that was sent last among those that the present ACK delivers.
   struct Newest {

@@ -78,6 +78,12 @@ class DupackRecovery {
     return phase_ == Phase::FastRecovery && partial_acks_ > 0;
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(phase_, must_retransmit_, duplicate_acks_, partial_acks_, departed_octets_);
+    archive(countable_, recover_, lost_);
+  }
+
  private:
   Phase phase_ = Phase::Open;
   bool must_retransmit_ = false;

@@ -147,6 +147,15 @@ class LossRecovery {
   }
   [[nodiscard]] std::uint64_t reneges() const noexcept { return reneges_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(uses_sack_, may_undo_, must_retransmit_, phase_, recover_, reduced_at_);
+    archive(nxt_at_first_sack_, flight_sent_, recover_flight_);
+    archive(rack_, rate_, tail_loss_, prr_, dupack_, forward_rto_, audit_);
+    archive(mtu_probe_, forgiven_probe_, previous_sack_.blocks, previous_sack_.count);
+    archive(reneges_);
+  }
+
  private:
   // --- One ACK, step by step -------------------------------------------------------------------
   void update_scoreboard(const Ack& ack, AckFindings& findings) noexcept;

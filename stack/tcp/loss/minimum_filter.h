@@ -25,6 +25,11 @@ class MinimumFilter {
     return least;
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(began_, current_, previous_);
+  }
+
  private:
   void turn(Instant now) noexcept {
     if (now - began_ < half_) return;

@@ -32,6 +32,11 @@ class ProportionalRateReduction {
   [[nodiscard]] std::uint64_t out_octets() const noexcept { return out_; }
   [[nodiscard]] std::uint64_t recover_flight_octets() const noexcept { return recover_flight_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(ssthresh_, recover_flight_, delivered_, out_, cwnd_);
+  }
+
  private:
   std::uint64_t ssthresh_ = 0;
   std::uint64_t recover_flight_ = 0;  // RecoverFS

@@ -64,6 +64,12 @@ class Rack {
   [[nodiscard]] Duration rtt() const noexcept { return rtt_; }
   [[nodiscard]] std::uint32_t window_multiplier() const noexcept { return reo_wnd_mult_; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(xmit_ts_, end_seq_, rtt_, has_delivered_, fack_, reordering_seen_);
+    archive(reo_wnd_mult_, reo_wnd_persist_, dsack_round_, reo_wnd_, min_rtt_, undecided_from_);
+  }
+
  private:
   struct Resent {
     SeqRange range;

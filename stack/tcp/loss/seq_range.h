@@ -15,6 +15,10 @@ struct SeqRange {
   SeqNum end;
   [[nodiscard]] std::uint32_t octets() const noexcept { return distance(begin, end); }
   friend bool operator==(const SeqRange&, const SeqRange&) noexcept = default;
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(begin, end);
+  }
 };
 
 }  // namespace runnel::tcp

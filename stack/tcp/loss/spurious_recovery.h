@@ -38,6 +38,11 @@ class ForwardRto {
   // New segments are to be sent before any further retransmission (step 2b).
   [[nodiscard]] bool wants_new_data() const noexcept { return step_ == Step::Second; }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(step_);
+  }
+
  private:
   enum class Step : std::uint8_t { Off, First, Second };
   [[nodiscard]] Verdict decide(Verdict verdict) noexcept {
@@ -64,6 +69,11 @@ class RetransmissionAudit {
   [[nodiscard]] bool is_spurious_by_echo(SeqNum ack, std::optional<Instant> echoed_before) noexcept;
   // A D-SACK; true when with it every retransmission was reported as a duplicate.
   [[nodiscard]] bool is_spurious_by_dsack(const SeqRange& duplicate) noexcept;
+
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(is_active_, may_ask_echo_, una_, last_end_, first_sent_at_, unproven_);
+  }
 
  private:
   bool is_active_ = false;

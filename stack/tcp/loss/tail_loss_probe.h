@@ -51,6 +51,11 @@ class TailLossProbe {
     return has_repaired;
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(end_, resent_, has_sample_since_);
+  }
+
  private:
   std::optional<SeqNum> end_;
   std::optional<SeqRange> resent_;

@@ -104,6 +104,22 @@ struct Variables {
   std::uint64_t undo_bw_shortterm = 0;
   std::uint64_t undo_inflight_shortterm = 0;
   std::uint64_t undo_inflight_longterm = 0;
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(state, pacing_gain.value, cwnd_gain.value, idle_restart);
+    archive(round_count, next_round_delivered, round_start, drain_start_round);
+    archive(max_bw, bw_shortterm, bw, max_inflight, inflight_longterm, inflight_shortterm);
+    archive(bw_latest, inflight_latest, is_loss_in_round, loss_round_delivered, loss_round_start);
+    archive(extra_acked, extra_acked_interval_start, extra_acked_delivered);
+    archive(full_bw_reached, full_bw_now, full_bw, full_bw_count);
+    archive(ack_phase, is_bw_probe_sample, bw_probe_up_acked, probe_up_acked_per_inc);
+    archive(bw_probe_up_rounds, rounds_since_probe_up, bw_probe_wait, cycle_stamp);
+    archive(prev_probe_too_high, prev_probe_precautionary);
+    archive(min_rtt, min_rtt_stamp, probe_rtt_min_delay, probe_rtt_min_stamp, probe_rtt_expired);
+    archive(probe_rtt_done_stamp, probe_rtt_round_done);
+    archive(prior_cwnd, undo_state, undo_bw_shortterm, undo_inflight_shortterm);
+    archive(undo_inflight_longterm);
+  }
 };
 
 // The draft's C.*: of the connection. What BBR itself decides is among it (section 2.4).
@@ -117,6 +133,11 @@ struct ConnectionVariables {
   std::uint64_t delivered = 0;
   bool is_cwnd_limited = false;
   bool has_selective_acks = true;
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(cwnd, pacing_rate, send_quantum, smss, initial_cwnd, inflight, delivered);
+    archive(is_cwnd_limited, has_selective_acks);
+  }
 };
 
 // The draft's RS.*: of the ACK that is being processed (section 2.3).
@@ -129,6 +150,11 @@ struct AckSample {
   std::uint64_t tx_in_flight = 0;
   bool is_app_limited = false;
   std::optional<Duration> rtt;
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(delivery_rate, delivered, prior_delivered, newly_acked, lost, tx_in_flight);
+    archive(is_app_limited, rtt);
+  }
 };
 
 }  // namespace runnel::tcp::bbr
@@ -192,6 +218,14 @@ class Bbr final : public CongestionControl {
   [[nodiscard]] const bbr::ConnectionVariables& connection() const noexcept { return c_; }
   [[nodiscard]] std::uint64_t inflight(bbr::Percent gain) const noexcept;
   [[nodiscard]] std::uint64_t inflight_with_headroom() const noexcept;
+
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(bbr_, c_, rs_, max_bw_filter_, extra_acked_filter_, dice_, now_);
+    archive(inflight_reached_, has_seen_rtt_, uses_cwnd_in_round_, used_cwnd_in_round_);
+    archive(is_in_fast_recovery_, is_in_recovery_, lost_ranges_in_round_, lost_until_);
+    archive(marked_in_round_, is_mark_news_, has_uncounted_mark_);
+  }
 
  private:
   using State = bbr::State;

@@ -26,6 +26,11 @@ class Dice {
     return Duration(static_cast<Duration::rep>(next() % static_cast<std::uint64_t>(end.count())));
   }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(state_);
+  }
+
  private:
   std::uint64_t state_;
 };

@@ -20,6 +20,11 @@ class MaxBwFilter {
   }
   [[nodiscard]] std::uint64_t max() const noexcept { return std::max(current_, previous_); }
 
+  template <typename Archive>
+  void archive(Archive& archive) {
+    archive(current_, previous_);
+  }
+
  private:
   std::uint64_t current_ = 0;
   std::uint64_t previous_ = 0;
@@ -50,6 +55,11 @@ class WindowedMaxFilter {
     return best_[0].value;
   }
   [[nodiscard]] std::uint64_t max() const noexcept { return best_[0].value; }
+
+  template <typename Archive>
+  void archive(Archive& archive) {
+    for (Sample& sample : best_) archive(sample.value, sample.time);
+  }
 
  private:
   struct Sample {

@@ -1,0 +1,68 @@
+#include "stack/tcp/hibernation.h"
+
+#include <algorithm>
+
+#include "stack/base/archive.h"
+#include "stack/tcp/connection.h"
+
+namespace runnel::tcp {
+
+IdleRecord::IdleRecord(Bytes octets, Instant reference)
+    : octets_(new std::uint8_t[octets.size()]), size_(octets.size()), reference_(reference) {
+  std::copy(octets.begin(), octets.end(), octets_.get());
+}
+
+// Timers may run: the stack's wheel keeps them. A soft error stays with the connection until it is
+// over, in an error code that is no number; there are few of those.
+bool Connection::may_hibernate() const noexcept {
+  return is_synchronized(state_) && state_ != State::TimeWait && is_syn_acked_ &&
+         snd_.una == snd_.nxt && send_queue_.empty() && receive_queue_.empty() &&
+         out_of_order_.empty() && recovery_.board().empty() && !ack_now_ && !error_ &&
+         !soft_error_ && !has_path_report() && !fast_open_reply_;
+}
+
+// Every variable but those that may_hibernate() knows, that the constructor sets for good, or that
+// matter during the handshake alone.
+template <typename Archive>
+void Connection::archive(Archive& archive) {
+  archive(state_, rcv_, peer_fin_, timestamps_, snd_, smss_, peer_mss_);
+  archive(is_active_open_, is_sack_permitted_, is_handshake_pending_, is_syn_sent_);
+  archive(is_fast_open_, is_syn_acked_, is_fin_queued_, is_fin_acked_, is_fin_received_);
+  archive(is_given_up_, nagle_, wants_to_write_, ack_now_, delayed_ack_, window_probe_);
+  archive(last_heard_, last_sent_, last_moved_, rto_started_at_, probe_base_, look_again_);
+  archive(keepalive_, override_sws_, probe_tail_now_, is_cwnd_limited_, retransmissions_);
+  archive(unanswered_since_, user_timeout_, linger_, inactivity_, ip_fields_.dscp);
+  archive(urgent_sender_, urgent_receiver_, syn_sent_at_, is_syn_ack_repeated_);
+  archive(shared_ssthresh_octets_, told_path_mtu_octets_, fast_open_);
+  archive(path_mtu_, mtu_search_, black_hole_, too_big_pause_);
+  archive(rtt_, start_window_, recovery_, validation_, pacer_, ecn_);
+  congestion_.archive(archive, *config_, congestion_parameters(Instant{}));
+  archive(timers_, challenge_acks_, sack_reporter_, send_buffer_, receive_buffer_);
+  archive(received_offset_, pending_events_);
+  archive(octets_retransmitted_, segments_retransmitted_, timeouts_count_, fast_retransmits_);
+  archive(tail_loss_probes_, spurious_recoveries_, duplicates_reported_);
+
+  std::uint64_t sent_offset = send_queue_.begin_offset();
+  archive(sent_offset);
+  if constexpr (!Archive::is_writer()) send_queue_.begin_at(sent_offset);
+
+  bool has_rate = last_rate_.has_value();
+  archive(has_rate);
+  if (!has_rate) return;
+  if (!last_rate_) last_rate_.emplace();
+  archive(last_rate_->octets_per_second, last_rate_->is_app_limited);  // what info() tells of it
+}
+
+IdleRecord Connection::hibernate() {
+  const Instant reference = last_heard_;
+  base::ArchiveWriter writer(reference);
+  archive<base::Archive<base::ArchiveWriter>>(writer);
+  return {writer.finish(), reference};
+}
+
+void Connection::wake(const IdleRecord& record) {
+  base::ArchiveReader reader(record.octets(), record.reference());
+  archive<base::Archive<base::ArchiveReader>>(reader);
+}
+
+}  // namespace runnel::tcp
