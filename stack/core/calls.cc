@@ -50,8 +50,8 @@ Result<ConnectionId> Engine::accept(ListenerId id) {
 Result<void> Engine::close_listener(ListenerId id) {
   Listener* const owner = listener(id);
   if (owner == nullptr) return Errc::invalid_handle;
-  while (const base::ListNode* const oldest = owner->half_open_by_age.front()) {
-    forget_half_open(static_cast<const AgeNode*>(oldest)->owner_index, TcpState::Closed);
+  while (!owner->half_open_by_age.empty()) {
+    forget_half_open(owner->half_open_by_age.front(), TcpState::Closed);
   }
   for (const ConnectionId unaccepted : std::exchange(owner->accept_queue, {})) {
     (void)abort(unaccepted);

@@ -55,7 +55,8 @@ Engine::~Engine() {
   ready_.clear();
   connections_.for_each([this](std::uint32_t, ConnectionPlace& c) { wheel_.cancel(c.timer); });
   half_open_.for_each([this](std::uint32_t, HalfOpen& h) { wheel_.cancel(h.timer); });
-  time_wait_.for_each([this](std::uint32_t, Waiting& w) { wheel_.cancel(w.timer); });
+  time_wait_queues_.for_each(
+      [this](std::uint32_t, TimeWaitQueue& q) { wheel_.cancel(q.timer); });
   listeners_.for_each([this](std::uint32_t, Listener& l) { wheel_.cancel(l.pressure_timer); });
 }
 
@@ -87,22 +88,9 @@ std::optional<Event> Engine::poll_event() {
 
 // --- Looking up ----------------------------------------------------------------------------------
 
-const tcp::FourTuple& Engine::tuple_of(DemuxHandle handle) const noexcept {
-  switch (handle.kind) {
-    case Kind::SynReceived:
-      return half_open_.at(handle.index).record.tuple;
-    case Kind::TimeWait:
-      return time_wait_.at(handle.index).record.tuple;
-    case Kind::None:
-    case Kind::Connection:
-      break;
-  }
-  return connections_.at(handle.index).tuple;
-}
-
 DemuxHandle Engine::look_up(const tcp::FourTuple& tuple) const noexcept {
   return demux_.find(demux_.hash(tuple),
-                     [&](DemuxHandle handle) { return tuple_of(handle) == tuple; });
+                     [&](DemuxHandle handle) { return is_at(handle, tuple); });
 }
 
 ListenerId Engine::listener_for(const Endpoint& local) const noexcept {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "stack/base/rate_limiter.h"
 #include "stack/base/slot_map.h"
 #include "stack/buffer/slab.h"
+#include "stack/core/compact_records.h"
 #include "stack/core/demux.h"
 #include "stack/core/destination_cache.h"
 #include "stack/core/memory_pressure.h"
@@ -171,8 +173,9 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] tcp::SynReceivedRecord record_of(const tcp::FourTuple& tuple,
                                                  const tcp::Segment& syn, wire::SeqNum iss,
                                                  ListenerId id) const;
-  HalfOpen& create_half_open(const tcp::SynReceivedRecord& record,
-                             const std::optional<wire::TcpFastOpenCookie>& fast_open_reply);
+  // Returns its index.
+  std::uint32_t create_half_open(const tcp::SynReceivedRecord& record,
+                                 const std::optional<wire::TcpFastOpenCookie>& fast_open_reply);
   void answer_with_cookie(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
   void cookie_arrives(const tcp::FourTuple& tuple, tcp::Segment& ack, ListenerId id);
   void establish(std::uint32_t index, tcp::Segment& seg);
@@ -221,10 +224,21 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void leave_demux(HostedConnection& hosted);
   void begin_time_wait(HostedConnection& hosted);
   void add_time_wait(const tcp::TimeWaitRecord& record, Instant until);
+  // At the end of the queue of its duration, or of one of its own.
+  void enqueue_time_wait(std::uint32_t index, Duration duration);
+  void dequeue_time_wait(std::uint32_t index);
+  [[nodiscard]] std::uint32_t shared_queue(Duration duration);
   // Deletes a record that moves on to `to`; SYN-RECEIVED itself when a connection takes over.
   void forget_half_open(std::uint32_t index, TcpState to);
   void end_time_wait(std::uint32_t index, TcpState to);
   void trace_move(TcpState from, TcpState to) const;
+
+  // --- compact_records.cc ----------------------------------------------------------------------
+  [[nodiscard]] tcp::SynReceivedRecord expand(const HalfOpen& half_open) const noexcept;
+  [[nodiscard]] tcp::TimeWaitRecord expand(const Waiting& waiting) const noexcept;
+  [[nodiscard]] tcp::FourTuple expand(const CompactTuple& compact) const noexcept;
+  // Whether the handle is that of `tuple`.
+  [[nodiscard]] bool is_at(DemuxHandle handle, const tcp::FourTuple& tuple) const noexcept;
 
   // --- hibernation.cc --------------------------------------------------------------------------
   // The connection at `index`, woken if it hibernates. REQUIRES: no reference to another one is
@@ -247,7 +261,6 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] Listener* listener(ListenerId id) noexcept {
     return listeners_.find(id.index, id.generation);
   }
-  [[nodiscard]] const tcp::FourTuple& tuple_of(DemuxHandle handle) const noexcept;
   [[nodiscard]] DemuxHandle look_up(const tcp::FourTuple& tuple) const noexcept;
   [[nodiscard]] ListenerId listener_for(const Endpoint& local) const noexcept;
   [[nodiscard]] bool is_local(const IpAddress& address) const noexcept {
@@ -286,8 +299,11 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
 
   base::SlotMap<ConnectionPlace> connections_;
   base::Pool<HostedConnection> awake_;
-  base::SlotMap<HalfOpen> half_open_;
-  base::SlotMap<Waiting> time_wait_;
+  base::Pool<HalfOpen> half_open_;
+  std::unordered_map<std::uint32_t, SuspendedTimeWait> suspended_;  // by the index of the former
+  base::Pool<Waiting> time_wait_;
+  base::Pool<TimeWaitQueue> time_wait_queues_;
+  std::vector<std::uint32_t> shared_queues_;  // those among them, one for each duration
   base::SlotMap<Listener> listeners_;
   std::map<Endpoint, ListenerId> listening_;  // the unspecified address stands for all
 

@@ -184,7 +184,7 @@ void Engine::tcp_error_arrives(const ip::IcmpError& error) {
     const bool is_hard =
         error.type == wire::IcmpType::DestinationUnreachable &&
         (error.code == wire::kIcmpProtocolUnreachable || error.code == wire::kIcmpPortUnreachable);
-    if (seq != half_open_.at(handle.index).record.iss) {
+    if (seq != half_open_.at(handle.index).iss) {
       counters_.drop(DropReason::IcmpBadSequence);
     } else if (is_hard) {  // nobody there will ever complete this handshake
       ++counters_.tcp_attempt_fails;

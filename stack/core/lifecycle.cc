@@ -69,36 +69,72 @@ void Engine::add_time_wait(const tcp::TimeWaitRecord& record, Instant until) {
     trace_move(TcpState::TimeWait, TcpState::Closed);
     return;
   }
-  const auto key = time_wait_.create(
-      [&](void* storage, const auto& k) { new (storage) Waiting(k.index, record); });
-  demux_.insert(demux_.hash(record.tuple), {Kind::TimeWait, key.index});
-  wheel_.arm(time_wait_.at(key.index).timer, until);
+  const std::uint16_t local_address = addresses_.index_of(record.tuple.local.address);
+  const std::uint32_t index = time_wait_.create(
+      [&](void* storage, std::uint32_t) { new (storage) Waiting(record, local_address, until); });
+  demux_.insert(demux_.hash(record.tuple), {Kind::TimeWait, index});
+  enqueue_time_wait(index, record.time_wait);
+}
+
+// What would not be the last to end of its queue gets one for itself.
+void Engine::enqueue_time_wait(std::uint32_t index, Duration duration) {
+  Waiting& waiting = time_wait_.at(index);
+  const bool is_shared = waiting.until == now_ + duration;
+  waiting.queue = is_shared ? shared_queue(duration)
+                            : time_wait_queues_.create([&](void* storage, std::uint32_t i) {
+                                new (storage) TimeWaitQueue(i, duration, false);
+                              });
+  TimeWaitQueue& queue = time_wait_queues_.at(waiting.queue);
+  if (queue.waiting.empty()) wheel_.arm(queue.timer, waiting.until);
+  queue.waiting.push_back(time_wait_, index);
+}
+
+std::uint32_t Engine::shared_queue(Duration duration) {
+  for (const std::uint32_t number : shared_queues_) {
+    if (time_wait_queues_.at(number).duration == duration) return number;
+  }
+  shared_queues_.push_back(time_wait_queues_.create([&](void* storage, std::uint32_t i) {
+    new (storage) TimeWaitQueue(i, duration, true);
+  }));
+  return shared_queues_.back();
+}
+
+void Engine::dequeue_time_wait(std::uint32_t index) {
+  const std::uint32_t number = time_wait_.at(index).queue;
+  TimeWaitQueue& queue = time_wait_queues_.at(number);
+  const bool was_first = queue.waiting.front() == index;
+  queue.waiting.remove(time_wait_, index);
+  if (queue.waiting.empty()) {
+    wheel_.cancel(queue.timer);
+    if (queue.is_shared) std::erase(shared_queues_, number);
+    time_wait_queues_.erase(number);
+  } else if (was_first) {
+    wheel_.arm(queue.timer, time_wait_.at(queue.waiting.front()).until);
+  }
 }
 
 // A SYN that interrupted TIME-WAIT and came to nothing was an old one: TIME-WAIT goes on.
 void Engine::forget_half_open(std::uint32_t index, TcpState to) {
   HalfOpen& half_open = half_open_.at(index);
-  const auto suspended = std::move(half_open.suspended);
-  const bool resumes =
-      suspended != nullptr && to != TcpState::SynReceived && now_ < suspended->until;
+  std::optional<SuspendedTimeWait> suspended;
+  if (half_open.has_suspended) suspended = suspended_.extract(index).mapped();
+  const bool resumes = suspended && to != TcpState::SynReceived && now_ < suspended->until;
   if (resumes) to = TcpState::TimeWait;
   if (to != TcpState::SynReceived) trace_move(TcpState::SynReceived, to);
   wheel_.cancel(half_open.timer);
-  half_open.age.unlink();
-  demux_.erase(demux_.hash(half_open.record.tuple), {Kind::SynReceived, index});
-  if (Listener* const owner = listener(half_open.record.listener)) {
-    --owner->half_open_count;
-    watch_pressure(*owner);
-  }
+  Listener& owner = listeners_.at(half_open.listener);
+  owner.half_open_by_age.remove(half_open_, index);
+  --owner.half_open_count;
+  demux_.erase(demux_.hash(expand(half_open.at)), {Kind::SynReceived, index});
   half_open_.erase(index);
+  watch_pressure(owner);
   if (resumes) add_time_wait(suspended->record, suspended->until);
 }
 
 void Engine::end_time_wait(std::uint32_t index, TcpState to) {
   trace_move(TcpState::TimeWait, to);
-  Waiting& waiting = time_wait_.at(index);
-  wheel_.cancel(waiting.timer);
-  demux_.erase(demux_.hash(waiting.record.tuple), {Kind::TimeWait, index});
+  demux_.erase(demux_.hash(expand(time_wait_.at(index).at)), {Kind::TimeWait, index});
+  dequeue_time_wait(index);
   time_wait_.erase(index);
 }
 

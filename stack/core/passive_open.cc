@@ -33,25 +33,26 @@ tcp::SynReceivedRecord Engine::record_of(const tcp::FourTuple& tuple, const tcp:
   return record;
 }
 
-HalfOpen& Engine::create_half_open(const tcp::SynReceivedRecord& record,
-                                   const std::optional<wire::TcpFastOpenCookie>& fast_open_reply) {
+std::uint32_t Engine::create_half_open(
+    const tcp::SynReceivedRecord& record,
+    const std::optional<wire::TcpFastOpenCookie>& fast_open_reply) {
   Listener& owner = *listener(record.listener);
-  const auto key = half_open_.create(
-      [&](void* storage, const auto& k) { new (storage) HalfOpen(k.index, record, now_); });
-  HalfOpen& half_open = half_open_.at(key.index);
-  half_open.record.sent_at = now_;
+  const std::uint16_t local_address = addresses_.index_of(record.tuple.local.address);
+  const std::uint32_t index = half_open_.create([&](void* storage, std::uint32_t i) {
+    new (storage) HalfOpen(i, record, local_address, now_);
+  });
   ++owner.half_open_count;
-  owner.half_open_by_age.push_back(half_open.age);
+  owner.half_open_by_age.push_back(half_open_, index);
   watch_pressure(owner);
-  demux_.insert(demux_.hash(record.tuple), {Kind::SynReceived, key.index});
-  wheel_.arm(half_open.timer, now_ + record.timeout(*owner.config));
+  demux_.insert(demux_.hash(record.tuple), {Kind::SynReceived, index});
+  wheel_.arm(half_open_.at(index).timer, now_ + record.timeout(*owner.config));
   trace_move(TcpState::Listen, TcpState::SynReceived);
-  wire::TcpHeader syn_ack = half_open.record.syn_ack(*owner.config, environment_.link, now_);
+  wire::TcpHeader syn_ack = record.syn_ack(*owner.config, environment_.link, now_);
   syn_ack.options.fast_open = fast_open_reply;
   tcp::trim_acc_ecn(syn_ack.options);
   if (!syn_ack.options.fits()) syn_ack.options.fast_open.reset();
   send(record.tuple, syn_ack, tcp::IpFields::of(*owner.config));
-  return half_open;
+  return index;
 }
 
 // The SYN,ACK of a record that nobody keeps.
@@ -90,7 +91,7 @@ void Engine::cookie_arrives(const tcp::FourTuple& tuple, tcp::Segment& ack, List
 
 // The record becomes a connection.
 void Engine::establish(std::uint32_t index, tcp::Segment& seg) {
-  const tcp::SynReceivedRecord record = half_open_.at(index).record;
+  const tcp::SynReceivedRecord record = expand(half_open_.at(index));
   if (!may_establish(*listener(record.listener))) return;  // no RST: the SYN,ACK goes out again
   forget_half_open(index, TcpState::SynReceived);
   open_passive(record, seg);
@@ -139,10 +140,9 @@ bool Engine::make_room_for_half_open(Listener& owner) {
 }
 
 void Engine::shed_oldest_half_open(Listener& owner) {
-  const auto* const oldest = static_cast<const AgeNode*>(owner.half_open_by_age.front());
   counters_.drop(DropReason::TcpHalfOpenShed);
   ++counters_.tcp_attempt_fails;
-  forget_half_open(oldest->owner_index, TcpState::Closed);
+  forget_half_open(owner.half_open_by_age.front(), TcpState::Closed);
 }
 
 void Engine::watch_pressure(Listener& owner) {
@@ -151,9 +151,8 @@ void Engine::watch_pressure(Listener& owner) {
     owner.pressure_timer.deadline = kNever;
     return;
   }
-  const auto* const oldest = static_cast<const AgeNode*>(owner.half_open_by_age.front());
-  wheel_.arm(owner.pressure_timer,
-             half_open_.at(oldest->owner_index).since + config_.syn_received_under_pressure);
+  const HalfOpen& oldest = half_open_.at(owner.half_open_by_age.front());
+  wheel_.arm(owner.pressure_timer, oldest.since + config_.syn_received_under_pressure);
 }
 
 }  // namespace runnel::core

@@ -1,4 +1,5 @@
-// What the stack keeps for each connection beside its TCB: its timer and its place in the lists.
+// What the stack keeps for connections beside their TCBs, and for listeners: timers, and places in
+// lists.
 #pragma once
 
 #include <cstddef>
@@ -10,25 +11,13 @@
 #include <vector>
 
 #include "runnel/stack.h"
+#include "stack/base/index_list.h"
 #include "stack/base/intrusive_list.h"
+#include "stack/core/owned_timer.h"
 #include "stack/tcp/connection.h"
 #include "stack/tcp/fast_open.h"
-#include "stack/tcp/listener.h"
-#include "stack/tcp/time_wait.h"
-#include "stack/timer/timing_wheel.h"
 
 namespace runnel::core {
-
-// Whose timer has expired, in TimerNode::owner_kind.
-enum class TimerOwner : std::uint8_t { Connection, SynReceived, TimeWait, Listener };
-
-// A wheel node that knows the index of its owner in the table of that kind.
-struct OwnedTimer : timer::TimerNode {
-  OwnedTimer(TimerOwner kind, std::uint32_t index) noexcept : owner_index(index) {
-    owner_kind = static_cast<std::uint8_t>(kind);
-  }
-  std::uint32_t owner_index;
-};
 
 // A place in the list of connections that may have something to send.
 struct ReadyNode : base::ListNode {
@@ -83,38 +72,6 @@ struct HostedConnection {
   std::unique_ptr<std::vector<Event>> held_events;
 };
 
-struct Waiting {
-  Waiting(std::uint32_t index, const tcp::TimeWaitRecord& from)
-      : record(from), timer(TimerOwner::TimeWait, index) {}
-  tcp::TimeWaitRecord record;
-  OwnedTimer timer;
-};
-
-// A TIME-WAIT that a SYN has interrupted, and when it would have ended.
-struct SuspendedTimeWait {
-  tcp::TimeWaitRecord record;
-  Instant until;
-};
-
-// A place in a listener's list of half-open connections, the oldest first.
-struct AgeNode : base::ListNode {
-  explicit AgeNode(std::uint32_t index) noexcept : owner_index(index) {}
-  std::uint32_t owner_index;
-};
-
-struct HalfOpen {
-  HalfOpen(std::uint32_t index, const tcp::SynReceivedRecord& from, Instant now)
-      : record(from), since(now), timer(TimerOwner::SynReceived, index), age(index) {}
-  tcp::SynReceivedRecord record;
-  Instant since;  // the SYN's arrival
-  OwnedTimer timer;
-  AgeNode age;
-  // What this becomes again when the SYN turns out to be an old one (RFC 9293 section 3.6.1).
-  std::unique_ptr<SuspendedTimeWait> suspended;
-};
-// Peers decide how many there are (RFC 4987 section 3.5).
-static_assert(sizeof(HalfOpen) <= 200);
-
 struct Listener {
   Listener(std::uint32_t index, const Endpoint& at, std::size_t limit, tcp::SharedConfig shared)
       : local(at),
@@ -126,7 +83,7 @@ struct Listener {
   std::size_t backlog;
   tcp::SharedConfig config;
   std::size_t half_open_count = 0;
-  base::IntrusiveList half_open_by_age;   // of AgeNode
+  base::IndexList half_open_by_age;       // the oldest first
   OwnedTimer pressure_timer;              // for the oldest of them, while there are too many
   std::optional<Instant> cookie_sent_at;  // the last one
   std::deque<ConnectionId> accept_queue;

@@ -105,22 +105,22 @@ void Engine::answer_with_reset(const tcp::FourTuple& tuple, const tcp::Segment& 
 
 void Engine::segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg) {
   HalfOpen& half_open = half_open_.at(index);
-  tcp::SynReceivedRecord& record = half_open.record;
-  const TcpConfig& config = *listener(record.listener)->config;
+  const tcp::SynReceivedRecord record = expand(half_open);
+  const TcpConfig& config = *listeners_.at(half_open.listener).config;
   const auto fields = tcp::IpFields::of(config);
   switch (tcp::segment_arrives_syn_received(record, config, seg, counters_, now_)) {
     case tcp::SynReceivedAction::Drop:
       return;
     case tcp::SynReceivedAction::ResendSynAck:
-      if (!record.ecn.syn_again(tcp::ecn_bits(seg.flags), seg.ecn)) {
+      if (!half_open.ecn.syn_again(tcp::ecn_bits(seg.flags), seg.ecn)) {
         // It asks for another kind of ECN than before (RFC 9768 section 3.1.5).
         answer_with_reset(record.tuple, seg);
         ++counters_.tcp_attempt_fails;
         forget_half_open(index, TcpState::Listen);
         return;
       }
-      record.sent_at = kNever;  // which of the two will have been answered? (Karn's rule)
-      send(record.tuple, record.syn_ack(config, environment_.link, now_), fields);
+      half_open.is_answer_ambiguous = true;  // which of the two will have been answered?
+      send(record.tuple, expand(half_open).syn_ack(config, environment_.link, now_), fields);
       return;
     case tcp::SynReceivedAction::Acknowledge:
       send(record.tuple, record.bare_ack(config, now_), fields);
@@ -140,16 +140,19 @@ void Engine::segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg) {
 
 void Engine::segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg) {
   Waiting& waiting = time_wait_.at(index);
-  tcp::TimeWaitRecord& record = waiting.record;
+  tcp::TimeWaitRecord record = expand(waiting);
   switch (tcp::segment_arrives_time_wait(record, seg, counters_, now_)) {
     case tcp::TimeWaitAction::Drop:
       return;
     case tcp::TimeWaitAction::AcknowledgeAndRestart:
       // The FIN's last transmission has the last timestamp of the old connection (RFC 6191).
-      if (seg.options.timestamps) {
+      if (seg.options.timestamps && waiting.has_timestamps) {
         record.timestamps.on_acceptable(seg.seq, *seg.options.timestamps, now_);
+        waiting.ts_recent = record.timestamps.recent();
       }
-      wheel_.arm(waiting.timer, now_ + record.time_wait);
+      dequeue_time_wait(index);
+      waiting.until = now_ + record.time_wait;
+      enqueue_time_wait(index, record.time_wait);
       send(record.tuple, record.bare_ack(now_), record.ip_fields);
       return;
     case tcp::TimeWaitAction::Acknowledge:
@@ -168,7 +171,7 @@ void Engine::segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg) {
 // record: where there is no room for one the peer may try again later, because a cookie could
 // neither return to TIME-WAIT nor begin behind the old connection.
 void Engine::reopen_time_wait(std::uint32_t index, const tcp::Segment& syn) {
-  const tcp::TimeWaitRecord old = time_wait_.at(index).record;
+  const tcp::TimeWaitRecord old = expand(time_wait_.at(index));
   const ListenerId id = listener_for(old.tuple.local);
   if (!id.is_set()) {
     counters_.drop(DropReason::TcpTimeWait);
@@ -179,14 +182,15 @@ void Engine::reopen_time_wait(std::uint32_t index, const tcp::Segment& syn) {
     counters_.drop(DropReason::TcpBacklogFull);
     return;
   }
-  const Instant until = time_wait_.at(index).timer.deadline;
+  const Instant until = time_wait_.at(index).until;
   end_time_wait(index, TcpState::Listen);
   // RFC 9293 section 3.6.1, MAY-2: the new connection begins behind the old one.
   wire::SeqNum iss = isn_.generate(old.tuple, now_);
   if (iss <= old.snd_nxt) iss = old.snd_nxt + 1;
-  HalfOpen& half_open =
+  const std::uint32_t half_open =
       create_half_open(record_of(old.tuple, syn, iss, id), offer_fast_open(old.tuple, syn, owner));
-  half_open.suspended = std::make_unique<SuspendedTimeWait>(SuspendedTimeWait{old, until});
+  half_open_.at(half_open).has_suspended = true;
+  suspended_.emplace(half_open, SuspendedTimeWait{old, until});
 }
 
 }  // namespace runnel::core

@@ -56,39 +56,50 @@ void Engine::connection_timer(std::uint32_t index) {
 // SYN-RECEIVED: sends the SYN,ACK again, or gives up.
 void Engine::half_open_timer(std::uint32_t index) {
   HalfOpen& half_open = half_open_.at(index);
-  const Listener& owner = *listener(half_open.record.listener);
+  const Listener& owner = listeners_.at(half_open.listener);
   const TcpConfig& config = *owner.config;
-  if (half_open.record.retransmissions >= config.syn_ack_retransmissions) {
+  if (half_open.retransmissions >= config.syn_ack_retransmissions) {
     ++counters_.tcp_attempt_fails;
     forget_half_open(index, TcpState::Closed);
     return;
   }
   if (owner.is_under_pressure() &&
-      half_open.record.retransmissions >= kSynAckRetransmissionsUnderPressure) {
-    wheel_.arm(half_open.timer, now_ + half_open.record.timeout(config));
+      half_open.retransmissions >= kSynAckRetransmissionsUnderPressure) {
+    wheel_.arm(half_open.timer, now_ + expand(half_open).timeout(config));
     return;  // pressure_timer() ends it unless the pressure goes
   }
-  ++half_open.record.retransmissions;
+  ++half_open.retransmissions;
   ++counters_.tcp_retrans_segs;
-  wheel_.arm(half_open.timer, now_ + half_open.record.timeout(config));
-  send(half_open.record.tuple, half_open.record.syn_ack(config, environment_.link, now_),
-       tcp::IpFields::of(config));
+  const tcp::SynReceivedRecord record = expand(half_open);
+  wheel_.arm(half_open.timer, now_ + record.timeout(config));
+  send(record.tuple, record.syn_ack(config, environment_.link, now_), tcp::IpFields::of(config));
 }
 
 // Too many half-open connections, and the oldest have had their time.
 void Engine::pressure_timer(std::uint32_t index) {
   Listener& owner = listeners_.at(index);
   const auto is_oldest_due = [&] {
-    const auto* const oldest = static_cast<const AgeNode*>(owner.half_open_by_age.front());
     return owner.is_under_pressure() &&
-           half_open_.at(oldest->owner_index).since + config_.syn_received_under_pressure <= now_;
+           half_open_.at(owner.half_open_by_age.front()).since +
+                   config_.syn_received_under_pressure <=
+               now_;
   };
   while (is_oldest_due()) shed_oldest_half_open(owner);
   watch_pressure(owner);
 }
 
 void Engine::time_wait_timer(std::uint32_t index) {
-  end_time_wait(index, TcpState::Closed);
+  for (;;) {
+    TimeWaitQueue& queue = time_wait_queues_.at(index);
+    const std::uint32_t first = queue.waiting.front();
+    if (now_ < time_wait_.at(first).until) {
+      wheel_.arm(queue.timer, time_wait_.at(first).until);
+      return;
+    }
+    const bool is_last = time_wait_.at(first).links.next == base::IndexLinks::kNone;
+    end_time_wait(first, TcpState::Closed);
+    if (is_last) return;  // and so the queue is gone
+  }
 }
 
 }  // namespace runnel::core

@@ -32,8 +32,16 @@ Result<void> AddressSet::add(const IpPrefix& prefix) {
     return Errc::invalid_argument;
   }
   if (contains(prefix.address)) return Errc::address_in_use;
+  if (prefixes_.size() >= kMostAddresses) return Errc::no_buffer_space;
   prefixes_.push_back(prefix);
   return {};
+}
+
+std::uint16_t AddressSet::index_of(const IpAddress& address) const noexcept {
+  const auto found = std::find_if(prefixes_.begin(), prefixes_.end(), [&](const IpPrefix& prefix) {
+    return prefix.address == address;
+  });
+  return static_cast<std::uint16_t>(found - prefixes_.begin());
 }
 
 bool AddressSet::contains(const IpAddress& address) const noexcept {

@@ -1,6 +1,7 @@
 // The addresses of this host, and what an address means to it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -20,7 +21,9 @@ enum class DestinationClass : std::uint8_t {
 // INVARIANT: every prefix holds a unicast IPv4 address, none twice.
 class AddressSet {
  public:
-  // Errors: invalid_argument, address_in_use; see Stack::add_address().
+  static constexpr std::size_t kMostAddresses = UINT16_MAX;
+
+  // Errors: invalid_argument, address_in_use, no_buffer_space; see Stack::add_address().
   Result<void> add(const IpPrefix& prefix);
 
   [[nodiscard]] bool contains(const IpAddress& address) const noexcept;
@@ -35,6 +38,8 @@ class AddressSet {
   // the smallest network that has the destination, else the first; none when the set is empty.
   [[nodiscard]] std::optional<IpAddress> source_for(const IpAddress& destination) const noexcept;
 
+  // Where a local address stands among prefixes(), for ever; prefixes().size() when it is none.
+  [[nodiscard]] std::uint16_t index_of(const IpAddress& address) const noexcept;
   [[nodiscard]] const std::vector<IpPrefix>& prefixes() const noexcept { return prefixes_; }
 
  private:

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
+#include <functional>
+#include <memory>
 #include <utility>
 #include <variant>
 
@@ -25,7 +26,7 @@ enum class EmittedEvent : std::uint8_t {
   Connection,
 };
 
-// A list of functions that may be changed while it runs.
+// A list of functions that may be changed while it runs, in two words while it is empty.
 //
 // Functions run in the order in which they were added. One that is added during a call does not
 // run in it; one that is removed runs no more, and is destroyed when no call is under way, so that
@@ -36,14 +37,19 @@ class Emitter {
   Subscription add(EmittedEvent event, Function function) {
     if (!function) return {};
     const Subscription subscription{++last_};
-    functions_.push_back({subscription.value, event, std::move(function)});
+    std::unique_ptr<Entry>* end = &first_;
+    while (*end != nullptr) end = &(*end)->next;
+    *end = std::make_unique<Entry>();
+    (*end)->subscription = subscription.value;
+    (*end)->event = event;
+    (*end)->function = std::move(function);
     mask_ = static_cast<std::uint16_t>(mask_ | bit(event));
     return subscription;
   }
 
   void remove(Subscription subscription) {
-    for (Entry& entry : functions_) {
-      if (entry.subscription == subscription.value) entry.is_removed = true;
+    for (Entry* entry = first_.get(); entry != nullptr; entry = entry->next.get()) {
+      if (entry->subscription == subscription.value) entry->is_removed = true;
     }
     prune();
   }
@@ -56,23 +62,25 @@ class Emitter {
     if (!has(event)) return;
     ++depth_;
     const std::uint32_t last = last_;
-    for (Entry& entry : functions_) {
-      if (entry.subscription > last) break;
-      if (entry.event != event || entry.is_removed) continue;
-      std::get<Function>(entry.function)(arguments...);
+    for (Entry* entry = first_.get(); entry != nullptr; entry = entry->next.get()) {
+      if (entry->subscription > last) break;
+      if (entry->event != event || entry->is_removed) continue;
+      std::get<Function>(entry->function)(arguments...);
     }
     --depth_;
     prune();
   }
 
  private:
+  // Does not move while it runs.
   struct Entry {
-    std::uint32_t subscription;
-    EmittedEvent event;
+    std::unique_ptr<Entry> next;
+    std::uint32_t subscription = 0;
+    EmittedEvent event{};
+    bool is_removed = false;
     std::variant<std::function<void()>, std::function<void(Bytes)>,
                  std::function<void(std::error_code)>, std::function<void(TcpSocket)>>
         function;
-    bool is_removed = false;
   };
 
   [[nodiscard]] static constexpr std::uint16_t bit(EmittedEvent event) noexcept {
@@ -82,13 +90,18 @@ class Emitter {
   void prune() {
     if (depth_ > 0) return;
     std::uint16_t mask = 0;
-    functions_.remove_if([](const Entry& entry) { return entry.is_removed; });
-    for (const Entry& entry : functions_)
-      mask = static_cast<std::uint16_t>(mask | bit(entry.event));
+    for (std::unique_ptr<Entry>* place = &first_; *place != nullptr;) {
+      if ((*place)->is_removed) {
+        *place = std::move((*place)->next);
+        continue;
+      }
+      mask = static_cast<std::uint16_t>(mask | bit((*place)->event));
+      place = &(*place)->next;
+    }
     mask_ = mask;
   }
 
-  std::list<Entry> functions_;  // entries must not move while they run
+  std::unique_ptr<Entry> first_;
   std::uint32_t last_ = 0;
   std::uint16_t mask_ = 0;  // which events have a function
   std::uint16_t depth_ = 0;

@@ -5,7 +5,12 @@
 namespace runnel::socket {
 
 TcpSocket EventDispatcher::adopt(ConnectionId id) {
-  connections_.try_emplace(key_of(id));
+  if (find(id) != nullptr) return {this, id};
+  if (connections_.find(id.index) == nullptr) {
+    connections_.add(id.index).generation = id.generation;
+  } else {
+    latecomers_[key_of(id)].generation = id.generation;
+  }
   return {this, id};
 }
 
@@ -15,8 +20,15 @@ TcpListener EventDispatcher::adopt(ListenerId id) {
 }
 
 EventDispatcher::ConnectionState* EventDispatcher::find(ConnectionId id) {
-  const auto found = connections_.find(key_of(id));
-  return found != connections_.end() ? &found->second : nullptr;
+  ConnectionState* const found = connections_.find(id.index);
+  if (found != nullptr && found->generation == id.generation) return found;
+  if (latecomers_.empty()) return nullptr;
+  const auto late = latecomers_.find(key_of(id));
+  return late != latecomers_.end() ? &late->second : nullptr;
+}
+
+void EventDispatcher::forget(ConnectionId id) {
+  if (latecomers_.erase(key_of(id)) == 0) connections_.remove(id.index);
 }
 
 EventDispatcher::ListenerState* EventDispatcher::find(ListenerId id) {
@@ -150,7 +162,7 @@ void EventDispatcher::review_now(ConnectionId id) {
   if (state->is_over && nobody_reads_on) {
     (void)stack_.close(id);  // gives the handle back
     state->emitter.emit<CloseEvent::Function>(EmittedEvent::Close);
-    connections_.erase(key_of(id));
+    forget(id);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "runnel/sockets.h"
 #include "runnel/tcp_listener.h"
 #include "runnel/tcp_socket.h"
+#include "stack/base/sparse_table.h"
 #include "stack/socket/emitter.h"
 
 namespace runnel::socket {
@@ -32,7 +33,9 @@ class EventDispatcher {
   std::size_t dispatch(std::size_t most);
 
   // What a handle's calls need.
-  [[nodiscard]] bool is_open(ConnectionId id) const { return connections_.contains(key_of(id)); }
+  [[nodiscard]] bool is_open(ConnectionId id) const {
+    return const_cast<EventDispatcher*>(this)->find(id) != nullptr;
+  }
   template <typename Function>
   Subscription add(ConnectionId id, EmittedEvent event, Function function);
   template <typename Function>
@@ -56,13 +59,16 @@ class EventDispatcher {
  private:
   struct ConnectionState {
     Emitter emitter;
-    bool is_paused = false;
-    bool is_half_open_allowed = false;
-    bool has_peer_ended = false;  // the stack's Ended was seen
-    bool is_end_emitted = false;
-    bool is_over = false;     // the stack's Closed was seen
-    bool has_failed = false;  // ... after an Error
+    std::uint32_t generation = 0;  // of the handle
+    bool is_paused : 1 = false;
+    bool is_half_open_allowed : 1 = false;
+    bool has_peer_ended : 1 = false;  // the stack's Ended was seen
+    bool is_end_emitted : 1 = false;
+    bool is_over : 1 = false;     // the stack's Closed was seen
+    bool has_failed : 1 = false;  // ... after an Error
   };
+  // There may be a million of them.
+  static_assert(sizeof(ConnectionState) <= 24);
   enum class Ending : std::uint8_t { None, Close, Abort };
   // The connection whose `data` function runs now.
   struct Flowing {
@@ -82,6 +88,7 @@ class EventDispatcher {
   }
   [[nodiscard]] ConnectionState* find(ConnectionId id);
   [[nodiscard]] ListenerState* find(ListenerId id);
+  void forget(ConnectionId id);
 
   void handle(const Event& event);
   void handle_connection_event(const Event& event, ConnectionState& state);
@@ -92,7 +99,9 @@ class EventDispatcher {
   void flow(ConnectionId id, ConnectionState& state);
 
   Stack& stack_;
-  std::unordered_map<std::uint64_t, ConnectionState> connections_;
+  base::SparseTable<ConnectionState> connections_;  // by the index of their handles
+  // Those whose index is still that of a connection that is over, and whose last events wait.
+  std::unordered_map<std::uint64_t, ConnectionState> latecomers_;
   std::unordered_map<std::uint64_t, ListenerState> listeners_;
   std::deque<ConnectionId> to_review_;
   std::deque<ListenerId> listeners_to_review_;
