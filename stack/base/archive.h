@@ -93,8 +93,8 @@ class Archive {
     if constexpr (std::is_same_v<T, Instant>) {
       visit_instant(variable);
     } else if constexpr (std::is_same_v<T, Duration>) {
-      variable = Duration(
-          static_cast<Duration::rep>(word(static_cast<std::uint64_t>(variable.count()))));
+      variable =
+          Duration(static_cast<Duration::rep>(word(static_cast<std::uint64_t>(variable.count()))));
     } else if constexpr (std::is_enum_v<T>) {
       using Number = std::underlying_type_t<T>;
       variable = static_cast<T>(
@@ -135,9 +135,8 @@ class Archive {
     const bool is_plain = count == 0 || count == kLargestSigned;
     const std::uint64_t read =
         word(is_plain ? count : archive_words::folded(reference - count) + 1);
-    const std::uint64_t result = read == 0 || read == kLargestSigned
-                                     ? read
-                                     : reference - archive_words::unfolded(read - 1);
+    const std::uint64_t result =
+        read == 0 || read == kLargestSigned ? read : reference - archive_words::unfolded(read - 1);
     instant = Instant(Duration(static_cast<Duration::rep>(result)));
   }
 
@@ -146,7 +145,8 @@ class Archive {
     const std::uint32_t value = point.value();
     const auto distance = static_cast<std::int32_t>(value - last_point_);
     const std::uint64_t read = word(
-        value == 0 ? 0 : archive_words::folded(static_cast<std::uint64_t>(std::int64_t{distance})) + 1);
+        value == 0 ? 0
+                   : archive_words::folded(static_cast<std::uint64_t>(std::int64_t{distance})) + 1);
     if (read == 0) {
       point = Point{std::uint32_t{0}};
       return;
@@ -185,7 +185,8 @@ class ArchiveWriter : public Archive<ArchiveWriter> {
     } else {
       const auto octets = static_cast<std::uint8_t>((std::bit_width(value) + 7) / 8);
       write_tag(octets);
-      store_be(MutableBytes(octets_), size_, value << (64U - 8U * octets));  // the rest is overwritten
+      store_be(MutableBytes(octets_), size_,
+               value << (64U - 8U * octets));  // the rest is overwritten
       size_ += octets;
       last_ = value;
     }
@@ -197,7 +198,8 @@ class ArchiveWriter : public Archive<ArchiveWriter> {
     write_zeros();
     // A word is read as eight octets, so as many must follow its first one.
     const std::size_t tag_octets = (tags_ + 1) / 2;
-    const std::size_t gap = tag_octets < sizeof(std::uint64_t) ? sizeof(std::uint64_t) - tag_octets : 0;
+    const std::size_t gap =
+        tag_octets < sizeof(std::uint64_t) ? sizeof(std::uint64_t) - tag_octets : 0;
     std::memset(octets_.data() + size_, 0, gap);
     std::memmove(octets_.data() + size_ + gap, octets_.data() + octets_.size() - tag_octets,
                  tag_octets);
@@ -222,7 +224,8 @@ class ArchiveWriter : public Archive<ArchiveWriter> {
     for (; zeros_ > 0; --zeros_) write_tag(kZero);
   }
 
-  std::array<std::uint8_t, kMostWords*(sizeof(std::uint64_t) + 1)> octets_;  // words from the front, tags from the back
+  std::array<std::uint8_t, kMostWords*(sizeof(std::uint64_t) + 1)>
+      octets_;  // words from the front, tags from the back
   std::size_t size_ = 0;
   std::size_t tags_ = 0;
   std::uint64_t last_ = 1;

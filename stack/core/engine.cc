@@ -55,8 +55,7 @@ Engine::~Engine() {
   ready_.clear();
   connections_.for_each([this](std::uint32_t, ConnectionPlace& c) { wheel_.cancel(c.timer); });
   half_open_.for_each([this](std::uint32_t, HalfOpen& h) { wheel_.cancel(h.timer); });
-  time_wait_queues_.for_each(
-      [this](std::uint32_t, TimeWaitQueue& q) { wheel_.cancel(q.timer); });
+  time_wait_queues_.for_each([this](std::uint32_t, TimeWaitQueue& q) { wheel_.cancel(q.timer); });
   listeners_.for_each([this](std::uint32_t, Listener& l) { wheel_.cancel(l.pressure_timer); });
 }
 
@@ -89,8 +88,7 @@ std::optional<Event> Engine::poll_event() {
 // --- Looking up ----------------------------------------------------------------------------------
 
 DemuxHandle Engine::look_up(const tcp::FourTuple& tuple) const noexcept {
-  return demux_.find(demux_.hash(tuple),
-                     [&](DemuxHandle handle) { return is_at(handle, tuple); });
+  return demux_.find(demux_.hash(tuple), [&](DemuxHandle handle) { return is_at(handle, tuple); });
 }
 
 ListenerId Engine::listener_for(const Endpoint& local) const noexcept {

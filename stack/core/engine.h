@@ -308,7 +308,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   std::map<Endpoint, ListenerId> listening_;  // the unspecified address stands for all
 
   base::IntrusiveList ready_;
-  base::IntrusiveList awake_list_;  // of AwakeNode: which limit_awake() looks at next
+  base::IntrusiveList awake_list_;         // of AwakeNode: which limit_awake() looks at next
   std::deque<buffer::Slice> queued_;       // whole IP packets that wait for the link
   std::deque<buffer::Slice> looped_back_;  // ... and for this host itself
   buffer::Slice borrowed_;                 // what the last frame's payload lies in

@@ -93,9 +93,8 @@ std::uint32_t Engine::shared_queue(Duration duration) {
   for (const std::uint32_t number : shared_queues_) {
     if (time_wait_queues_.at(number).duration == duration) return number;
   }
-  shared_queues_.push_back(time_wait_queues_.create([&](void* storage, std::uint32_t i) {
-    new (storage) TimeWaitQueue(i, duration, true);
-  }));
+  shared_queues_.push_back(time_wait_queues_.create(
+      [&](void* storage, std::uint32_t i) { new (storage) TimeWaitQueue(i, duration, true); }));
   return shared_queues_.back();
 }
 

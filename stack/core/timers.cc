@@ -79,10 +79,9 @@ void Engine::half_open_timer(std::uint32_t index) {
 void Engine::pressure_timer(std::uint32_t index) {
   Listener& owner = listeners_.at(index);
   const auto is_oldest_due = [&] {
-    return owner.is_under_pressure() &&
-           half_open_.at(owner.half_open_by_age.front()).since +
-                   config_.syn_received_under_pressure <=
-               now_;
+    return owner.is_under_pressure() && half_open_.at(owner.half_open_by_age.front()).since +
+                                                config_.syn_received_under_pressure <=
+                                            now_;
   };
   while (is_oldest_due()) shed_oldest_half_open(owner);
   watch_pressure(owner);

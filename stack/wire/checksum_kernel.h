@@ -20,8 +20,8 @@ namespace runnel::wire {
 //    SSE2       four 32-bit halves in two registers of 64-bit sums: 16 octets
 //    AVX2       the same with registers twice as wide: 32 octets
 //
-// GB/s, g++ 12 -O2 on a virtual processor of an AMD EPYC (Zen 4), octets in the first or second cache
-// (tests/bench/micro.cc):
+// GB/s, g++ 12 -O2 on a virtual processor of an AMD EPYC (Zen 4), octets in the first or second
+// cache (tests/bench/micro.cc):
 //
 //                sum of 1,460   of 65,535     copy and sum of 1,460   of 65,535
 //    portable              39          40                        23          23

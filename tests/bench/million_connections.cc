@@ -170,8 +170,8 @@ class Peers {
 
 int run(std::uint32_t count) {
   std::printf("octets: connection %zu, its place %zu, SYN-RECEIVED %zu, TIME-WAIT %zu\n",
-              sizeof(core::HostedConnection), sizeof(core::ConnectionPlace),
-              sizeof(core::HalfOpen), sizeof(core::Waiting));
+              sizeof(core::HostedConnection), sizeof(core::ConnectionPlace), sizeof(core::HalfOpen),
+              sizeof(core::Waiting));
   Peers peers;
   std::vector<Peers::Peer> some;  // to be asked again
   some.reserve(kAskedAgain);

@@ -76,9 +76,8 @@ class Conversation {
 
   void open() {
     auto socket = hosts_.client().sockets.connect({hosts_.server().address, kPort}).value();
-    socket.on(events::data, [this](Bytes octets) {
-      tell("client has " + std::to_string(octets.size()));
-    });
+    socket.on(events::data,
+              [this](Bytes octets) { tell("client has " + std::to_string(octets.size())); });
     socket.on(events::close, [this] { tell("client closes"); });
     clients_.push_back(socket);
   }

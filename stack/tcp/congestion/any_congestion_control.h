@@ -59,8 +59,7 @@ class AnyCongestionControl {
 
   // A reader may find another controller in the record than the one that is here.
   template <typename Archive>
-  void archive(Archive& archive, const TcpConfig& config,
-               const CongestionParameters& parameters) {
+  void archive(Archive& archive, const TcpConfig& config, const CongestionParameters& parameters) {
     CongestionAlgorithm algorithm = algorithm_;
     archive(algorithm);
     if (algorithm != algorithm_) choose(algorithm, config, parameters);

@@ -59,8 +59,10 @@ Thing read(const std::vector<std::uint8_t>& octets) {
 }
 
 TEST(Archive, GivesBackWhatItWasGiven) {
-  const std::uint64_t numbers[] = {0,          1,          2,         0xff,
-                                   0x100,      0xffffff,   INT64_MAX, std::uint64_t{1} << 63U,
+  const std::uint64_t numbers[] = {0,          1,
+                                   2,          0xff,
+                                   0x100,      0xffffff,
+                                   INT64_MAX,  std::uint64_t{1} << 63U,
                                    UINT64_MAX, UINT64_MAX - 1};
   const Instant instants[] = {Instant{},         kNever,           kReference,
                               kReference + 1ns,  kReference - 1ns, kReference + 24h,
