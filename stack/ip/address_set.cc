@@ -5,23 +5,22 @@
 namespace runnel::ip {
 namespace {
 
-// "This host on this network", 0.0.0.0/8: a source before a host knows its address, and never
-// anything else (RFC 1122 section 3.2.1.3).
-bool is_this_network(const IpAddress& address) noexcept {
-  return address.v4_value() >> 24U == 0;
-}
-
 // Whether an address can be that of one host, as far as can be told without knowing any network.
+// 0.0.0.0/8, "this host on this network", is a source before a host knows its address, and never
+// anything else (RFC 1122 section 3.2.1.3).
 bool is_unicast(const IpAddress& address) noexcept {
-  return address.is_v4() && !is_this_network(address) && !address.is_loopback() &&
-         !address.is_multicast() && !address.is_reserved() && !address.is_limited_broadcast();
+  if (!address.is_v4()) return false;
+  const std::uint32_t first_octet = address.v4_value() >> 24U;
+  return first_octet != 0 && first_octet != 127 &&  // loopback
+         first_octet < 224;                         // multicast, reserved, limited broadcast
 }
 
 // Whether every host of the network is meant: all host bits set or, in the form that 4.2BSD used,
 // all clear (RFC 1122 section 3.3.6). The two addresses of a /31 are hosts (RFC 3021).
 bool is_broadcast_of(const IpPrefix& prefix, const IpAddress& address) noexcept {
-  const auto broadcast = prefix.directed_broadcast();
-  return broadcast.has_value() && (address == *broadcast || address == prefix.network());
+  if (prefix.length >= 31 || !prefix.contains(address)) return false;
+  const std::uint32_t host_bits = address.v4_value() & ~prefix.v4_mask();
+  return host_bits == 0 || host_bits == ~prefix.v4_mask();
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ InputVerdict check_input(const wire::Ipv4View& packet, const AddressSet& address
     verdict.drop = DropReason::IpBadChecksum;
   } else if (!addresses.is_valid_source(packet.source()) || addresses.contains(packet.source())) {
     verdict.drop = DropReason::IpBadSource;
-  } else if (packet.has_source_route()) {
+  } else if (!packet.options().empty() && packet.has_source_route()) {
     verdict.drop = DropReason::IpSourceRoute;
   } else if (verdict.destination == DestinationClass::Foreign) {
     verdict.drop = DropReason::IpNotForUs;

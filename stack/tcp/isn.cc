@@ -7,15 +7,22 @@
 namespace runnel::tcp {
 
 TupleOctets octets_of(const FourTuple& tuple) noexcept {
-  TupleOctets out{};
-  const auto put = [&out](const auto& from, std::size_t skip) {
-    std::copy(from.begin() + static_cast<std::ptrdiff_t>(skip), from.end(),
-              out.octets.begin() + static_cast<std::ptrdiff_t>(out.size));
-    out.size += from.size() - skip;
+  TupleOctets out;
+  if (tuple.local.address.is_v4() && tuple.remote.address.is_v4()) {
+    base::store_be(out.octets, 0, tuple.local.address.v4_value());
+    base::store_be(out.octets, 4, tuple.remote.address.v4_value());
+    base::store_be(out.octets, 8, tuple.local.port);
+    base::store_be(out.octets, 10, tuple.remote.port);
+    out.size = 12;
+    return out;
+  }
+  out.size = 0;
+  const auto put = [&out](const auto& from) {
+    std::copy(from.begin(), from.end(), out.octets.begin() + out.size);
+    out.size += from.size();
   };
-  const std::size_t skip = tuple.local.address.is_v4() && tuple.remote.address.is_v4() ? 12 : 0;
-  put(tuple.local.address.octets(), skip);
-  put(tuple.remote.address.octets(), skip);
+  put(tuple.local.address.octets());
+  put(tuple.remote.address.octets());
   base::store_be<std::uint16_t>(out.octets, out.size, tuple.local.port);
   base::store_be<std::uint16_t>(out.octets, out.size + 2, tuple.remote.port);
   out.size += 4;

@@ -92,18 +92,6 @@ bool IpAddress::is_loopback() const noexcept {
          std::all_of(octets_.begin(), octets_.end() - 1, [](std::uint8_t o) { return o == 0; });
 }
 
-bool IpAddress::is_multicast() const noexcept {
-  return is_v4() ? (octets_[12] & 0xf0U) == 0xe0U : octets_[0] == 0xff;
-}
-
-bool IpAddress::is_limited_broadcast() const noexcept {
-  return is_v4() && v4_value() == 0xffffffffU;
-}
-
-bool IpAddress::is_reserved() const noexcept {
-  return is_v4() && octets_[12] >= 240;
-}
-
 std::string IpAddress::to_string() const {
   if (is_v6()) return v6_to_string(octets_);
   std::string text;

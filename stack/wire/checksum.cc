@@ -72,9 +72,7 @@ std::uint16_t ChecksumBuilder::folded_sum() const noexcept {
 }
 
 std::uint16_t internet_checksum(Bytes octets) noexcept {
-  ChecksumBuilder builder;
-  builder.add(octets);
-  return builder.checksum();
+  return static_cast<std::uint16_t>(~in_network_order(sum_of(octets)));
 }
 
 ChecksumBuilder pseudo_header_sum(const IpAddress& source, const IpAddress& destination,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -39,10 +40,9 @@ class IpAddress {
   [[nodiscard]] static std::optional<IpAddress> parse_v4(std::string_view text) noexcept;
 
   [[nodiscard]] constexpr bool is_v4() const noexcept {
-    for (std::size_t i = 0; i < 10; ++i) {
-      if (octets_[i] != 0) return false;
-    }
-    return octets_[10] == 0xff && octets_[11] == 0xff;
+    constexpr std::array<std::uint8_t, 4> kMapped{0, 0, 0xff, 0xff};
+    const auto words = std::bit_cast<std::array<std::uint32_t, 4>>(octets_);
+    return (words[0] | words[1]) == 0 && words[2] == std::bit_cast<std::uint32_t>(kMapped);
   }
   [[nodiscard]] constexpr bool is_v6() const noexcept { return !is_v4(); }
 
@@ -58,14 +58,29 @@ class IpAddress {
   }
 
   [[nodiscard]] bool is_unspecified() const noexcept;
-  [[nodiscard]] bool is_loopback() const noexcept;           // 127.0.0.0/8, ::1
-  [[nodiscard]] bool is_multicast() const noexcept;          // 224.0.0.0/4, ff00::/8
-  [[nodiscard]] bool is_limited_broadcast() const noexcept;  // 255.255.255.255
-  [[nodiscard]] bool is_reserved() const noexcept;           // 240.0.0.0/4, RFC 1112 section 4
+  [[nodiscard]] bool is_loopback() const noexcept;  // 127.0.0.0/8, ::1
+  // 224.0.0.0/4, ff00::/8
+  [[nodiscard]] constexpr bool is_multicast() const noexcept {
+    return is_v4() ? (octets_[12] & 0xf0U) == 0xe0U : octets_[0] == 0xff;
+  }
+  // 255.255.255.255
+  [[nodiscard]] constexpr bool is_limited_broadcast() const noexcept {
+    return is_v4() && v4_value() == 0xffffffffU;
+  }
+  // 240.0.0.0/4, RFC 1112 section 4
+  [[nodiscard]] constexpr bool is_reserved() const noexcept {
+    return is_v4() && octets_[12] >= 240;
+  }
 
   [[nodiscard]] std::string to_string() const;
 
-  friend constexpr bool operator==(const IpAddress&, const IpAddress&) noexcept = default;
+  // In two words: packets are compared with the host's addresses all the time.
+  friend constexpr bool operator==(const IpAddress& a, const IpAddress& b) noexcept {
+    using Words = std::array<std::uint64_t, 2>;
+    const auto these = std::bit_cast<Words>(a.octets_);
+    const auto those = std::bit_cast<Words>(b.octets_);
+    return ((these[0] ^ those[0]) | (these[1] ^ those[1])) == 0;
+  }
   friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) noexcept = default;
 
  private:
