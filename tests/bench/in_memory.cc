@@ -133,10 +133,10 @@ Figure bulk(const Options& options) {
         sender.advance(now);
         receiver.advance(now);
         if (options.write_copies) {
-      (void)sender.write(client, pattern);
-    } else {
-      (void)sender.write(client, Buffer::of_static(pattern));
-    }
+          (void)sender.write(client, pattern);
+        } else {
+          (void)sender.write(client, Buffer::of_static(pattern));
+        }
         link.carry(link.client, link.server, now);
         double octets = 0;
         for (;;) {
