@@ -31,8 +31,8 @@ namespace runnel::base {
 // Most variables of an object at rest are zero or say "none", and of the others most are small. So
 // every value becomes a word of 64 bits, and every word a tag of four bits and as many octets as it
 // needs: none for zero, for one, for the two values that stand for infinity, and for a word that
-// repeats the one before. Several zeros in a row share two tags. For times the distance to a common
-// `reference` counts, for points in sequence space that to the point before.
+// repeats the one before. Several zeros in a row share one or two tags. For times the distance to a
+// common `reference` counts, for points in sequence space that to the point before.
 //
 //    | octets of the first word, of the second ...   ... tags of the third, second, first word |
 namespace archive_words {
@@ -43,9 +43,11 @@ enum Tag : std::uint8_t {
   kSignedMost = 10,    // kNever, kForever
   kUnsignedMost = 11,  // no limit
   kAgain = 12,
-  kZeros = 13,  // the next tag tells how many, less kFewestZeros
+  kTwoZeros = 13,
+  kThreeZeros = 14,
+  kZeros = 15,  // the next tag tells how many, less kFewestZeros
 };
-inline constexpr std::uint32_t kFewestZeros = 3;
+inline constexpr std::uint32_t kFewestZeros = 4;
 inline constexpr std::uint32_t kMostZeros = kFewestZeros + 15;
 inline constexpr std::uint64_t kLargestSigned = std::uint64_t{INT64_MAX};
 
@@ -118,7 +120,7 @@ class Archive {
       variable.reset();
       return;
     }
-    if (!variable) variable.emplace();
+    if (!variable) variable.emplace(T{});
     visit(*variable);
   }
 
@@ -168,27 +170,10 @@ class ArchiveWriter : public Archive<ArchiveWriter> {
   using Archive::Archive;
 
   [[nodiscard]] std::uint64_t word(std::uint64_t value) noexcept {
-    using namespace archive_words;
     if (value == 0) {
       ++zeros_;
-      return value;
-    }
-    write_zeros();
-    if (value == last_) {
-      write_tag(kAgain);
-    } else if (value == 1) {
-      write_tag(kOne);
-    } else if (value == kLargestSigned) {
-      write_tag(kSignedMost);
-    } else if (value == UINT64_MAX) {
-      write_tag(kUnsignedMost);
     } else {
-      const auto octets = static_cast<std::uint8_t>((std::bit_width(value) + 7) / 8);
-      write_tag(octets);
-      store_be(MutableBytes(octets_), size_,
-               value << (64U - 8U * octets));  // the rest is overwritten
-      size_ += octets;
-      last_ = value;
+      write(value);
     }
     return value;
   }
@@ -207,6 +192,27 @@ class ArchiveWriter : public Archive<ArchiveWriter> {
   }
 
  private:
+  // Most words are zero, so this is not for everywhere.
+  [[gnu::noinline]] void write(std::uint64_t value) noexcept {
+    using namespace archive_words;
+    if (zeros_ > 0) write_zeros();
+    if (value == last_) {
+      write_tag(kAgain);
+    } else if (value == 1) {
+      write_tag(kOne);
+    } else if (value == kLargestSigned) {
+      write_tag(kSignedMost);
+    } else if (value == UINT64_MAX) {
+      write_tag(kUnsignedMost);
+    } else {
+      const auto octets = static_cast<std::uint8_t>((std::bit_width(value) + 7) / 8);
+      write_tag(octets);
+      store_be(MutableBytes(octets_), size_,
+               value << (64U - 8U * octets));  // the rest is overwritten
+      size_ += octets;
+      last_ = value;
+    }
+  }
   void write_tag(std::uint8_t tag) noexcept {
     std::uint8_t& pair = octets_[octets_.size() - 1 - tags_ / 2];
     pair = tags_ % 2 == 0 ? tag : static_cast<std::uint8_t>(pair | tag << 4U);
@@ -221,7 +227,10 @@ class ArchiveWriter : public Archive<ArchiveWriter> {
       write_tag(static_cast<std::uint8_t>(run - kFewestZeros));
       zeros_ -= run;
     }
-    for (; zeros_ > 0; --zeros_) write_tag(kZero);
+    if (zeros_ == 1) write_tag(kZero);
+    if (zeros_ == 2) write_tag(kTwoZeros);
+    if (zeros_ == 3) write_tag(kThreeZeros);
+    zeros_ = 0;
   }
 
   std::array<std::uint8_t, kMostWords*(sizeof(std::uint64_t) + 1)>
@@ -239,11 +248,14 @@ class ArchiveReader : public Archive<ArchiveReader> {
   ArchiveReader(Bytes record, Instant reference) noexcept : Archive(reference), record_(record) {}
 
   [[nodiscard]] std::uint64_t word(std::uint64_t /*previous*/) noexcept {
+    if (zeros_ == 0) return read();
+    --zeros_;
+    return 0;
+  }
+
+ private:
+  [[nodiscard]] [[gnu::noinline]] std::uint64_t read() noexcept {
     using namespace archive_words;
-    if (zeros_ > 0) {
-      --zeros_;
-      return 0;
-    }
     const std::uint8_t tag = read_tag();
     switch (tag) {
       case kZero:
@@ -256,6 +268,12 @@ class ArchiveReader : public Archive<ArchiveReader> {
         return UINT64_MAX;
       case kAgain:
         return last_;
+      case kTwoZeros:
+        zeros_ = 1;
+        return 0;
+      case kThreeZeros:
+        zeros_ = 2;
+        return 0;
       case kZeros:
         zeros_ = read_tag() + kFewestZeros - 1;
         return 0;
@@ -264,7 +282,6 @@ class ArchiveReader : public Archive<ArchiveReader> {
     }
   }
 
- private:
   [[nodiscard]] std::uint8_t read_tag() noexcept {
     const std::uint8_t pair = record_[record_.size() - 1 - tags_ / 2];
     return static_cast<std::uint8_t>(tags_++ % 2 == 0 ? pair & 0xfU : pair >> 4U);

@@ -20,8 +20,8 @@ class SparseTable {
   [[nodiscard]] T* find(std::uint32_t number) noexcept {
     const std::size_t chunk = number / kChunkValues;
     if (chunk >= chunks_.size() || chunks_[chunk] == nullptr) return nullptr;
-    auto& value = chunks_[chunk]->values[number % kChunkValues];
-    return value.is_used ? &value.object : nullptr;
+    const bool is_used = (chunks_[chunk]->used & bit(number)) != 0;
+    return is_used ? &chunks_[chunk]->values[number % kChunkValues] : nullptr;
   }
   [[nodiscard]] const T* find(std::uint32_t number) const noexcept {
     return const_cast<SparseTable*>(this)->find(number);
@@ -32,31 +32,30 @@ class SparseTable {
     const std::size_t chunk = number / kChunkValues;
     if (chunk >= chunks_.size()) chunks_.resize(chunk + 1);
     if (chunks_[chunk] == nullptr) chunks_[chunk] = std::make_unique<Chunk>();
-    auto& value = chunks_[chunk]->values[number % kChunkValues];
-    assert(!value.is_used);
-    value.is_used = true;
-    ++chunks_[chunk]->count;
-    return value.object;
+    assert((chunks_[chunk]->used & bit(number)) == 0);
+    chunks_[chunk]->used |= bit(number);
+    return chunks_[chunk]->values[number % kChunkValues];
   }
 
   // REQUIRES: there is one.
   void remove(std::uint32_t number) {
     std::unique_ptr<Chunk>& chunk = chunks_[number / kChunkValues];
     chunk->values[number % kChunkValues] = {};
-    if (--chunk->count == 0) chunk.reset();
+    chunk->used &= ~bit(number);
+    if (chunk->used == 0) chunk.reset();
   }
 
  private:
   static constexpr std::size_t kChunkValues = 64;
 
-  struct Value {
-    T object{};
-    bool is_used = false;
-  };
   struct Chunk {
-    std::array<Value, kChunkValues> values;
-    std::size_t count = 0;
+    std::array<T, kChunkValues> values{};
+    std::uint64_t used = 0;
   };
+
+  [[nodiscard]] static constexpr std::uint64_t bit(std::uint32_t number) noexcept {
+    return std::uint64_t{1} << (number % kChunkValues);
+  }
 
   std::vector<std::unique_ptr<Chunk>> chunks_;
 };

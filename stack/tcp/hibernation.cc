@@ -1,6 +1,6 @@
 #include "stack/tcp/hibernation.h"
 
-#include <algorithm>
+#include <cstring>
 
 #include "stack/base/archive.h"
 #include "stack/tcp/connection.h"
@@ -8,8 +8,23 @@
 namespace runnel::tcp {
 
 IdleRecord::IdleRecord(Bytes octets, Instant reference)
-    : octets_(new std::uint8_t[octets.size()]), size_(octets.size()), reference_(reference) {
-  std::copy(octets.begin(), octets.end(), octets_.get());
+    : block_(new std::uint8_t[kHeaderOctets + octets.size()]) {
+  const auto size = static_cast<std::uint16_t>(octets.size());
+  std::memcpy(block_.get(), &reference, sizeof(reference));
+  std::memcpy(block_.get() + sizeof(reference), &size, sizeof(size));
+  std::memcpy(block_.get() + kHeaderOctets, octets.data(), octets.size());
+}
+
+Bytes IdleRecord::octets() const noexcept {
+  std::uint16_t size = 0;
+  std::memcpy(&size, block_.get() + sizeof(Instant), sizeof(size));
+  return {block_.get() + kHeaderOctets, size};
+}
+
+Instant IdleRecord::reference() const noexcept {
+  Instant reference;
+  std::memcpy(&reference, block_.get(), sizeof(reference));
+  return reference;
 }
 
 // Timers may run: the stack's wheel keeps them. A soft error stays with the connection until it is

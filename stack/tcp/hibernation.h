@@ -25,17 +25,19 @@ namespace runnel::tcp {
 class IdleRecord {
  public:
   IdleRecord() noexcept = default;
+  // `reference` is what times in `octets` are relative to.
   IdleRecord(Bytes octets, Instant reference);
 
-  [[nodiscard]] bool is_set() const noexcept { return octets_ != nullptr; }
-  [[nodiscard]] Bytes octets() const noexcept { return {octets_.get(), size_}; }
-  // What times in the record are relative to.
-  [[nodiscard]] Instant reference() const noexcept { return reference_; }
+  [[nodiscard]] bool is_set() const noexcept { return block_ != nullptr; }
+  [[nodiscard]] Bytes octets() const noexcept;
+  [[nodiscard]] Instant reference() const noexcept;
 
  private:
-  std::unique_ptr<std::uint8_t[]> octets_;
-  std::size_t size_ = 0;
-  Instant reference_{};
+  // The reference and the octets' number stand before them, in the same block.
+  static constexpr std::size_t kHeaderOctets = sizeof(Instant) + sizeof(std::uint16_t);
+
+  std::unique_ptr<std::uint8_t[]> block_;
 };
+static_assert(sizeof(IdleRecord) == sizeof(void*));
 
 }  // namespace runnel::tcp

@@ -42,7 +42,8 @@ class RttEstimator {
 
   template <typename Archive>
   void archive(Archive& archive) {
-    archive(initial_, timeout_, smoothed_, variation_, has_sample_);
+    archive(timeout_, smoothed_, variation_, has_sample_);
+    if (!has_sample_) archive(initial_);
   }
 
  private:

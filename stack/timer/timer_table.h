@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 #include "runnel/time.h"
 
@@ -35,7 +36,14 @@ class TimerTable {
 
   template <typename Archive>
   void archive(Archive& archive) {
-    archive(deadlines_);
+    std::uint32_t are_set = 0;
+    for (std::size_t i = 0; i < kCount; ++i) {
+      if (deadlines_[i] != kNever) are_set |= 1U << i;
+    }
+    archive(are_set);
+    for (std::size_t i = 0; i < kCount; ++i) {
+      if ((are_set >> i & 1U) != 0) archive(deadlines_[i]);
+    }
   }
 
  private:
