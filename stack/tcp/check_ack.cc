@@ -122,14 +122,19 @@ void Connection::take_rtt_sample(const Segment& seg, const AckFindings& findings
     if (!agrees) sample = echoed;
   }
   if (!sample) return;
-  rtt_.take_sample(*sample, expected_rtt_samples());
+  rtt_.take_sample(*sample, expected_rtt_samples(seg.ack));
   recovery_.on_rtt_sample();
 }
 
 // Every ACK that advances SND.UNA gives a sample: as many in a round trip as the peer acknowledges
-// pairs of segments (RFC 7323 appendix G).
-std::uint32_t Connection::expected_rtt_samples() const noexcept {
-  return std::max(1U, (distance(snd_.una, snd_.nxt) + 2U * smss_ - 1) / (2U * smss_));
+// pairs of segments (RFC 7323 appendix G). One that covers more, as it does where ACKs are merged
+// on their way or thinned out by the receiver, stands for so many of the samples: counted as one
+// among pairs, SRTT would follow the path several round trips late.
+std::uint32_t Connection::expected_rtt_samples(SeqNum ack) const noexcept {
+  const std::uint32_t covered = snd_.una < ack ? distance(snd_.una, ack) : 0;
+  const std::uint32_t per_ack = std::max(2U * smss_, covered);
+  const std::uint32_t flight = distance(snd_.una, snd_.nxt);
+  return std::max(1U, flight / per_ack + (flight % per_ack != 0 ? 1U : 0U));
 }
 
 // The end of the tick in which the segment left whose timestamp this one echoes.

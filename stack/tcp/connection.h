@@ -240,8 +240,8 @@ class Connection {
   void take_rtt_sample(const Segment& seg, const AckFindings& findings, Instant now) noexcept;
   void update_send_window(const Segment& seg, Instant now);
   void release_acknowledged(SeqNum ack) noexcept;
-  // How many samples of one round trip share the weight of one: see RttEstimator.
-  [[nodiscard]] std::uint32_t expected_rtt_samples() const noexcept;
+  // How many samples like that of `ack` share the weight of one in a round trip: see RttEstimator.
+  [[nodiscard]] std::uint32_t expected_rtt_samples(SeqNum ack) const noexcept;
   [[nodiscard]] std::optional<Instant> echoed_before(const Segment& seg,
                                                      Instant now) const noexcept;
   void make_progress(const AckFindings& findings, Instant now);

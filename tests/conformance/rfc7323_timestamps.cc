@@ -216,36 +216,61 @@ TEST_F(Timestamps, R_6298_3_KARN_TheAckOfASynAckThatCameTwiceIsNoSample) {
   EXPECT_EQ(info().smoothed_rtt, 40ms);
 }
 
-TEST_F(Timestamps, R_7323_4_2_RATE_ManySamplesOfARoundTripWeighAsMuchAsOne) {
-  peer_window = 40 * 1448;
-  establish_with_rtt(100ms);
-  std::uint32_t acked = 0;
-  std::uint32_t sent = 0;
-  // Acknowledges what is in flight, two segments at a time.
-  const auto round_trip = [&](Duration rtt) {
+// A peer with a window of 40 segments that acknowledges so many of them with an ACK.
+class SampleWeights : public Timestamps {
+ protected:
+  // Acknowledges what is in flight; says with how many ACKs.
+  int round_trip(Duration rtt, std::uint32_t segments_per_ack) {
     (void)write_octets(200'000);
-    for (const SentSegment& segment : all_sent()) {
-      sent = std::max(sent, segment.seq + segment.length() - our(0));
-    }
+    note_sent();
     advance(rtt);
     int samples = 0;
-    for (const std::uint32_t end = sent; acked < end; ++samples) {
-      acked = std::min(acked + 2 * 1448, end);
-      send(ack_segment(0, acked));
-      for (const SentSegment& segment : all_sent()) {
-        sent = std::max(sent, segment.seq + segment.length() - our(0));
-      }
+    for (const std::uint32_t end = sent_; acked_ < end; ++samples) {
+      acked_ = std::min(acked_ + segments_per_ack * 1448, end);
+      send(ack_segment(0, acked_));
+      note_sent();
     }
     return samples;
-  };
-  int samples = 0;
-  for (int i = 0; i < 6; ++i) samples = round_trip(100ms);
-  ASSERT_EQ(samples, 20) << "the whole window is in flight";
-  ASSERT_EQ(info().smoothed_rtt, 100ms);
-  EXPECT_EQ(round_trip(150ms), 20);
+  }
+  void establish_with_full_window() {
+    peer_window = 40 * 1448;
+    establish_with_rtt(100ms);
+    int samples = 0;
+    for (int i = 0; i < 6; ++i) samples = round_trip(100ms, 2);
+    ASSERT_EQ(samples, 20) << "the whole window is in flight";
+    ASSERT_EQ(info().smoothed_rtt, 100ms);
+  }
+
+ private:
+  void note_sent() {
+    for (const SentSegment& segment : all_sent()) {
+      sent_ = std::max(sent_, segment.seq + segment.length() - our(0));
+    }
+  }
+
+  std::uint32_t acked_ = 0;
+  std::uint32_t sent_ = 0;
+};
+
+TEST_F(SampleWeights, R_7323_4_2_RATE_ManySamplesOfARoundTripWeighAsMuchAsOne) {
+  establish_with_full_window();
+  EXPECT_EQ(round_trip(150ms, 2), 20);
   // One sample would move SRTT by an eighth of the difference, 20 in full by 93 per cent of it.
   EXPECT_GT(info().smoothed_rtt, 105ms);
   EXPECT_LT(info().smoothed_rtt, 107ms);
+}
+
+TEST_F(SampleWeights, R_7323_4_2_RATE_FewSamplesOfARoundTripWeighAsMuchAsOne) {
+  establish_with_full_window();
+  EXPECT_EQ(round_trip(150ms, 10), 4);  // ACKs merged on their way
+  EXPECT_GT(info().smoothed_rtt, 105ms);
+  EXPECT_LT(info().smoothed_rtt, 107ms);
+}
+
+TEST_F(SampleWeights, R_7323_4_2_RATE_TheOnlySampleOfARoundTripWeighsInFull) {
+  establish_with_full_window();
+  EXPECT_EQ(round_trip(180ms, 40), 1);
+  EXPECT_EQ(info().smoothed_rtt, 110ms);
 }
 
 // --- TS.Recent ---
