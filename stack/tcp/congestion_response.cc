@@ -34,6 +34,7 @@ Result<void> Connection::set_congestion_control(CongestionAlgorithm algorithm,
   const std::uint64_t ssthresh = congestion_->ssthresh_octets();
   congestion_.choose(algorithm, *config_, congestion_parameters(now));
   if (is_syn_acked_) congestion_->set_window(cwnd, std::min(ssthresh, cwnd));
+  recovery_.restart_regulation(congestion_->ssthresh_octets());
   update_pacing_rate();
   return {};
 }

@@ -219,6 +219,30 @@ TEST_F(PrrOnTheWire, R_9937_6_2_PROP__R_9937_5_RACK_OneSegmentForTwoAcksUntilSst
   EXPECT_EQ(cwnd_segments(), 10U);
 }
 
+// A controller with a model of its own needs no PRR; one with a window alone that takes over in the
+// middle of the recovery does.
+TEST_F(PrrOnTheWire, R_9937_6_1_INIT_AnotherControllerBeginsItAnew) {
+  TcpConfig config;
+  config.initial_window_segments = 20;
+  config.congestion_control = CongestionAlgorithm::Bbr;
+  rebuild(config);
+  open();
+  ASSERT_TRUE(write_octets(100 * kMss));
+  ASSERT_EQ(sent_segments().size(), 20U);
+  advance(kRoundTrip);
+  acknowledge(0, {{1, 6}});
+  ASSERT_EQ(info().recovery_phase, RecoveryPhase::Recovery);
+  (void)all_sent();
+  const std::uint64_t flight = in_flight_segments();
+  ASSERT_TRUE(stack().set_congestion_control(id(), CongestionAlgorithm::NewReno));
+  EXPECT_EQ(sent_segments(), Indices{}) << "before the next ACK";
+  for (std::uint32_t end = 7; end <= 20; ++end) {
+    acknowledge(0, {{1, end}});
+    EXPECT_LE(sent_segments().size(), end == 7 ? 2U : 1U) << end;
+    EXPECT_LE(in_flight_segments(), flight + 1) << end;
+  }
+}
+
 TEST_F(PrrOnTheWire, R_9937_6_2_INFLIGHT_LessWhatIsSackedOrLostAndWithWhatWasSentAgain) {
   begin(0);
   acknowledge(0, {{3, 8}});  // five SACKed, three lost: ceil(5 * 10 / 20) = 2.5 may go

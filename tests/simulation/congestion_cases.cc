@@ -57,6 +57,13 @@ void with_slow_application(Scenario& scenario) {
 void with_losses(Scenario& scenario) {
   scenario.to_server.loss_ppm = 10'000;
 }
+// More than a fifth of a BDP of 100 Mbit/s and 40 ms waits.
+void with_marks(Scenario& scenario) {
+  scenario.to_server.mark_above_octets = 100'000;
+  for (SideOptions* const side : {&scenario.client, &scenario.server}) {
+    side->config.tcp.ecn = EcnMode::Accurate;
+  }
+}
 void with_jitter(Scenario& scenario) {
   scenario.to_server.jitter = scenario.to_client.jitter = 500us;
 }
@@ -80,6 +87,8 @@ constexpr Path kPaths[] = {
     {"outage", "nothing arrives from 10 to 20 s", 20'000'000, 40ms, 1, 10s, 40s, with_outage},
     {"app_limited", "the application writes 10 Mbit/s", 50'000'000, 40ms, 1, 2s, 20s,
      with_slow_application},
+    {"marks", "a queue of ten BDPs that marks from a fifth of one on", 100'000'000, 40ms, 10, 2s, 20s,
+     with_marks},
     {"slow_start", "the first three seconds, with jitter", 100'000'000, 40ms, 1, 0s, 3s,
      with_jitter},
 };
@@ -91,6 +100,7 @@ const Path& path_of(const CongestionCase& chosen) {
 
 // --- Scenarios -----------------------------------------------------------------------------------
 
+// DCTCP, which needs them.
 bool wants_marks(const CongestionCase& chosen) {
   return std::any_of(chosen.controllers.begin(), chosen.controllers.end(),
                      [](CongestionAlgorithm one) { return name_of(one) == "dctcp"; });
@@ -122,6 +132,8 @@ Scenario scenario_of(const CongestionCase& chosen, const Path& path, std::uint64
     side->config.tcp.is_controlled_network = true;
     // Every flow of a case learns of the path by itself.
     side->config.tcp.share_measurements = false;
+    // DCTCP's receiver echoes marks in a way of its own.
+    if (wants_marks(chosen)) side->config.tcp.congestion_control = chosen.controllers[0];
   }
   if (path.change != nullptr) path.change(scenario);
   return scenario;

@@ -377,6 +377,11 @@ void LossRecovery::regulate(const AckFindings& findings, std::uint64_t ssthresh_
   prr_.on_ack(findings.delivered_octets, board_.in_flight_octets(), is_safe, smss_octets);
 }
 
+void LossRecovery::restart_regulation(std::uint64_t ssthresh_octets) noexcept {
+  if (!uses_sack_ || phase_ != RecoveryPhase::Recovery) return;
+  prr_.begin(ssthresh_octets, board_.in_flight_octets());
+}
+
 // --- Timers --------------------------------------------------------------------------------------
 
 std::uint64_t LossRecovery::on_timeout(SeqNum una, SeqNum nxt, Instant now) noexcept {

@@ -123,6 +123,9 @@ class LossRecovery {
   [[nodiscard]] std::uint64_t window_octets(std::uint64_t cwnd_octets) const noexcept {
     return uses_sack_ && phase_ == RecoveryPhase::Recovery ? prr_.cwnd_octets() : cwnd_octets;
   }
+  // Another controller goes on in the middle of a recovery, with a window of its own: what was
+  // permitted by the old one's is void, and the next ACK says how much more may leave.
+  void restart_regulation(std::uint64_t ssthresh_octets) noexcept;
   // Octets that are believed to be in the network.
   [[nodiscard]] std::uint32_t in_flight(SeqNum una, SeqNum nxt) const noexcept {
     return uses_sack_ ? board_.in_flight_octets() : dupack_.in_flight(una, nxt);

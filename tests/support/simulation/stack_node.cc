@@ -210,11 +210,8 @@ void StackNode::check_transmitted(const TxFrame& frame) {
   socket.octets_sent = info->octets_sent;
   socket.tail_loss_probes = info->tail_loss_probes;
   const std::uint64_t slack = 2 * std::uint64_t{info->send_mss_octets};
-  if (info->congestion_control != socket.congestion_control) socket.has_exchanged_control = true;
-  socket.congestion_control = info->congestion_control;
   if (info->recovery_phase == RecoveryPhase::Open) {
     socket.flight_before_recovery = info->in_flight_octets;
-    socket.has_exchanged_control = false;
   }
   std::uint64_t limit = info->congestion_window_octets + slack;
   if (info->recovery_phase == RecoveryPhase::Recovery) {
@@ -222,7 +219,7 @@ void StackNode::check_transmitted(const TxFrame& frame) {
     // smaller (RFC 7661 section 4.4.1 cuts it at the end of a recovery) or the larger.
     limit = std::max(limit, socket.flight_before_recovery + slack);
   }
-  if (is_new && !is_probe && !socket.has_exchanged_control && info->in_flight_octets > limit) {
+  if (is_new && !is_probe && info->in_flight_octets > limit) {
     throw SimulationFailure("sent new data with " + std::to_string(info->in_flight_octets) +
                             " octets in flight and a congestion window of " +
                             std::to_string(limit - slack));
