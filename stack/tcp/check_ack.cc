@@ -148,7 +148,7 @@ std::optional<Instant> Connection::echoed_before(const Segment& seg, Instant now
 
 // The peer is alive and the path works: whatever counted towards giving up begins anew.
 void Connection::make_progress(const AckFindings& findings, Instant now) {
-  look_again_ = findings.look_again;
+  look_again_at(findings.look_again, now);
   if (findings.newly_acked_octets == 0) {
     arm_recovery_timer();
     return;

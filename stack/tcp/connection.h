@@ -297,6 +297,7 @@ class Connection {
   void restart_recovery_timer(Instant now) noexcept;
   // The same without beginning anew, when something that it depends on has changed.
   void arm_recovery_timer() noexcept;
+  void look_again_at(Instant when, Instant now) noexcept;
   [[nodiscard]] bool is_recovery_timer_set() const noexcept;
   [[nodiscard]] RecoveryTimer recovery_timer() const noexcept;
 

@@ -69,9 +69,13 @@ bool Connection::is_held_by_pacer(Instant now) noexcept {
 }
 
 // Nothing is in the send queue that could leave, although there is room for it: samples of the
-// delivery rate say less than the path can do (draft-ietf-ccwg-bbr-06 section 4.1.2).
+// delivery rate say less than the path can do (draft-ietf-ccwg-bbr-06 section 4.1.2). What the
+// peer's window holds back says as little about the path: a hole that takes two round trips to
+// repair fills the window, and the pause would pass for a path that has become slow. Linux looks at
+// the send queue alone.
 void Connection::note_app_limited() noexcept {
-  const bool is_app_limited = unsent() < smss_ && recovery_.lost_octets() == 0 && cwnd_room() > 0;
+  const bool has_none_to_send = std::min(unsent(), usable_window()) < smss_;
+  const bool is_app_limited = has_none_to_send && recovery_.lost_octets() == 0 && cwnd_room() > 0;
   if (is_app_limited && is_syn_acked_) recovery_.on_app_limited(data_una(), snd_.nxt);
 }
 

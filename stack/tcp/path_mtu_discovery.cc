@@ -44,8 +44,8 @@ std::uint16_t Connection::largest_useful_packet() const noexcept {
 
 // Segments have the size that the path's MTU allows from now on. A smaller size leaves the
 // congestion window its segments, which is what RFC 1191 section 6.4 and RFC 5681 section 3.1 mean
-// by leaving it alone; a larger one leaves it its octets. So it is never raised either way (RFC 4821
-// section 4).
+// by leaving it alone; a larger one leaves it its octets. So it is never raised either way (RFC
+// 4821 section 4).
 void Connection::use_path_mtu() noexcept {
   const std::uint16_t before = smss_;
   update_send_mss();

@@ -1,7 +1,9 @@
 // When to look after what is in flight: RFC 6298 section 5, RFC 8985 sections 6.2, 7.2 and 8.
 //
 // Three timers watch over it, and only the next to come is armed; the persist timer takes over when
-// nothing is in flight. So there is one at a time, as RFC 8985 section 8 asks.
+// nothing is in flight. So there is one at a time, as RFC 8985 section 8 asks. A look at what is
+// late comes first also where the retransmission timer would run out before it: that timer knows
+// nothing of reordering, and would take the window for what is on its way.
 #include <algorithm>
 
 #include "stack/tcp/connection.h"
@@ -13,6 +15,14 @@ void Connection::restart_recovery_timer(Instant now) noexcept {
   arm_recovery_timer();
 }
 
+// When something that is late will be lost; kNever when nothing is late.
+void Connection::look_again_at(Instant when, Instant now) noexcept {
+  const bool is_decided = look_again_ != kNever && when == kNever;
+  look_again_ = when;
+  // A retransmission timeout that had to wait for this gives what follows from it its time.
+  if (is_decided && rto_started_at_ + rtt_.timeout() <= now) rto_started_at_ = now;
+}
+
 void Connection::arm_recovery_timer() noexcept {
   timers_.cancel(TimerKind::Retransmission);
   timers_.cancel(TimerKind::TailLossProbe);
@@ -20,11 +30,11 @@ void Connection::arm_recovery_timer() noexcept {
   if (snd_.una == snd_.nxt) return;  // RFC 6298 (5.2)
   timers_.cancel(TimerKind::Persist);
 
-  const Instant timeout = rto_started_at_ + rtt_.timeout();
-  if (look_again_ < timeout) {
+  if (look_again_ != kNever) {
     timers_.set(TimerKind::Reordering, look_again_);
     return;
   }
+  const Instant timeout = rto_started_at_ + rtt_.timeout();
   if (is_syn_acked_ && recovery_.wants_tail_loss_probe()) {
     std::optional<Duration> srtt;
     if (rtt_.has_sample()) srtt = rtt_.smoothed();

@@ -99,7 +99,7 @@ void Connection::reordering_timeout(Instant now) {
   const AckFindings findings = recovery_.on_reordering_timeout(snd_.una, snd_.nxt, srtt, now);
   path_probe_lost(findings, now);
   respond_to(findings, phase_before, {}, now);
-  look_again_ = findings.look_again;
+  look_again_at(findings.look_again, now);
   arm_recovery_timer();
 }
 

@@ -112,6 +112,16 @@ TEST_F(BbrConnection, R_BBR_SAMPLE_IsMarkedWhileTheApplicationHasNothingToSend) 
   EXPECT_FALSE(info().is_delivery_app_limited);
 }
 
+TEST_F(BbrConnection, R_BBR_SAMPLE_IsMarkedWhileThePeersWindowHoldsTheRestBack) {
+  peer_window = 512;  // 64 KiB, of 125,000 octets that the pipe holds
+  open();
+  run(2s);
+  EXPECT_TRUE(info().is_delivery_app_limited);
+  peer_window = 32768;
+  run(2s);
+  EXPECT_FALSE(info().is_delivery_app_limited);
+}
+
 TEST(BbrSample, R_BBR_SAMPLE_AnIntervalBelowTheMinimumRoundTripGivesNoRate) {
   const Instant start{1s};
   for (const Duration minimum : {Duration{10ms}, 10ms + 1ns}) {

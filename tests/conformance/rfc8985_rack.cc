@@ -144,6 +144,36 @@ TEST_F(RackOnTheWire, R_8985_6_2_5_TIMER_WithoutFurtherAcksTheTimerFindsTheLoss)
   EXPECT_EQ(counters().tcp_retransmission_timeouts, 0U);
 }
 
+// After many round trips of 100 ms the retransmission timeout is 103 ms or so; what is reordered by
+// less than a quarter of a round trip comes later than that.
+TEST_F(RackOnTheWire, R_8985_8_ONETIMER_TheTimeoutWaitsForTheEndOfTheReorderingWindow) {
+  TcpConfig config;
+  config.rto_minimum = 10ms;
+  rebuild(config);
+  open();
+  for (std::uint32_t i = 1; i <= 20; ++i) {
+    ASSERT_TRUE(write_octets(kMss));
+    advance(kRoundTrip);
+    acknowledge(i);
+  }
+  forget_sent();
+  ASSERT_LT(info().retransmission_timeout, 110ms);
+  ASSERT_TRUE(write_octets(10 * kMss));
+  forget_sent();
+  advance(kRoundTrip);
+  acknowledge(20, {{21, 22}});
+  EXPECT_EQ(info().recovery_timer, RecoveryTimer::Reordering);
+  advance(25ms - 1ns);
+  EXPECT_EQ(sent_segments(), Indices{});
+  EXPECT_EQ(counters().tcp_retransmission_timeouts, 0U);
+  advance(1ns);
+  EXPECT_EQ(sent_segments(), Indices{20});
+  EXPECT_EQ(counters().tcp_retransmission_timeouts, 0U);
+  // Nothing is late any more, nothing comes: now it is the timeout's turn.
+  advance(1s);
+  EXPECT_GT(counters().tcp_retransmission_timeouts, 0U);
+}
+
 TEST_F(RackOnTheWire, R_8985_6_2_5_LOSS_ALostRetransmissionIsFoundWithoutATimeout) {
   open_and_send(20);
   advance(kRoundTrip);

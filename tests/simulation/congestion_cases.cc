@@ -87,8 +87,8 @@ constexpr Path kPaths[] = {
     {"outage", "nothing arrives from 10 to 20 s", 20'000'000, 40ms, 1, 10s, 40s, with_outage},
     {"app_limited", "the application writes 10 Mbit/s", 50'000'000, 40ms, 1, 2s, 20s,
      with_slow_application},
-    {"marks", "a queue of ten BDPs that marks from a fifth of one on", 100'000'000, 40ms, 10, 2s, 20s,
-     with_marks},
+    {"marks", "a queue of ten BDPs that marks from a fifth of one on", 100'000'000, 40ms, 10, 2s,
+     20s, with_marks},
     {"slow_start", "the first three seconds, with jitter", 100'000'000, 40ms, 1, 0s, 3s,
      with_jitter},
 };

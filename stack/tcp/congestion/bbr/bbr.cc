@@ -71,6 +71,7 @@ void Bbr::on_ack(const AckEvent& event) {
 void Bbr::read(const AckEvent& event) noexcept {
   now_ = event.now;
   c_.inflight = event.in_flight_octets;
+  (void)recent_inflight_.update(event.in_flight_before_octets, bbr_.round_count, 1);
   c_.delivered = event.delivered_octets;
   uses_cwnd_in_round_ = uses_cwnd_in_round_ || !event.app_limited;
   is_in_fast_recovery_ = event.in_recovery;  // or was until now

@@ -292,6 +292,7 @@ class Bbr final : public CongestionControl {
   void note_marks(const AckEvent& event) noexcept;
   [[nodiscard]] bool is_inflight_too_high(std::uint64_t lost,
                                           std::uint64_t tx_in_flight) const noexcept;
+  [[nodiscard]] std::uint64_t flight_of_losses(std::uint64_t tx_in_flight) const noexcept;
   void handle_inflight_too_high(std::uint64_t tx_in_flight, bool is_app_limited) noexcept;
   void update_latest_delivery_signals() noexcept;
   void advance_latest_delivery_signals() noexcept;
@@ -330,6 +331,7 @@ class Bbr final : public CongestionControl {
   bool is_in_recovery_ = false;             // InLossRecovery(): fast, or after a timeout
   std::uint32_t lost_ranges_in_round_ = 0;  // discontiguous ones
   std::optional<wire::SeqNum> lost_until_;  // the end of the last of them
+  bbr::WindowedMaxFilter recent_inflight_;  // of this round and the one before
   std::uint64_t marked_in_round_ = 0;       // octets that came with CE
   bool is_mark_news_ = false;               // on_ack() has not heard of the mark yet
   bool has_uncounted_mark_ = false;         // in this round, of an unknown number of octets

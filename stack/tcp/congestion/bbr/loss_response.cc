@@ -77,7 +77,15 @@ void Bbr::note_lost_range(const LossEvent& event) noexcept {
 // BBRv3 does as the draft, BBRv1 has no such limit.
 bool Bbr::is_inflight_too_high(std::uint64_t lost, std::uint64_t tx_in_flight) const noexcept {
   if (!c_.has_selective_acks) return lost > 0;  // one loss a round trip is all that it can see
-  return exceeds_by_more_than_chance(lost, kLossThresh * tx_in_flight, c_.smss);
+  return exceeds_by_more_than_chance(lost, kLossThresh * flight_of_losses(tx_in_flight), c_.smss);
+}
+
+// What was lost until now was sent up to two round trips ago. If little is in flight by now,
+// because a window or the application held the rest back, the losses of all that was are among that
+// little: they are a part of the larger flight. DEVIATES: BBR-LOSS. The draft takes what was in
+// flight when the octets of the sample left.
+std::uint64_t Bbr::flight_of_losses(std::uint64_t tx_in_flight) const noexcept {
+  return std::max(tx_in_flight, recent_inflight_.max());
 }
 
 // HandleLostPacket(), but for NoteLoss()

@@ -132,6 +132,31 @@ TEST(Bbr, FewLossesOutsideOfAProbeDoNotLowerTheShortTermBounds) {
   EXPECT_LT(path.variables().inflight_shortterm, kInfinity);
 }
 
+// Whether the probe ends by so many lost segments, of which the last was sent when only eight were
+// in flight: a full flight that has drained, but for its losses.
+bool ends_by_losses_of_a_drained_flight(std::uint64_t segments) {
+  BbrPath path({});
+  EXPECT_TRUE(path.run_to(BbrState::ProbeBwUp, 10s));
+  path.run_for(10ms);
+  EXPECT_EQ(path.variables().state, BbrState::ProbeBwUp);
+  LossEvent event;
+  event.now = path.now();
+  event.delivered_octets = path.delivered_octets();
+  event.lost_octets = kSmss;
+  event.total_lost_octets = path.lost_octets() + segments * kSmss;
+  event.sent = DeliverySnapshot{};
+  event.sent->lost_octets = path.lost_octets();
+  event.sent->delivered_octets = path.delivered_octets();
+  event.sent->in_flight_octets = 8 * kSmss;
+  path.controller().on_loss(event);
+  return path.variables().state != BbrState::ProbeBwUp;
+}
+
+TEST(Bbr, TheLossesOfADrainedFlightArePartOfAllOfIt) {
+  EXPECT_FALSE(ends_by_losses_of_a_drained_flight(6)) << "of more than 330";
+  EXPECT_TRUE(ends_by_losses_of_a_drained_flight(20));
+}
+
 // The first packets of a probe, of which so many are lost at once.
 bool is_too_high(std::uint64_t bits_per_second, std::uint64_t lost) {
   BbrPath::Options options;
