@@ -210,7 +210,10 @@ void StackNode::check_transmitted(const TxFrame& frame) {
   socket.octets_sent = info->octets_sent;
   socket.tail_loss_probes = info->tail_loss_probes;
   const std::uint64_t slack = 2 * std::uint64_t{info->send_mss_octets};
-  if (info->recovery_phase == RecoveryPhase::Open) {
+  // A controller that takes over in a recovery reduces what it finds in flight.
+  const bool is_exchanged = std::exchange(socket.congestion_control, info->congestion_control) !=
+                            info->congestion_control;
+  if (info->recovery_phase == RecoveryPhase::Open || is_exchanged) {
     socket.flight_before_recovery = info->in_flight_octets;
   }
   std::uint64_t limit = info->congestion_window_octets + slack;

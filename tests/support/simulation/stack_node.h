@@ -21,7 +21,7 @@ namespace runnel::test {
 // INVARIANT: new data leave only while the congestion window has room for them: beyond it two
 //            segments by limited transmit (RFC 3042), and whatever a tail loss probe takes. In a
 //            recovery, which reduces what is in flight little by little (RFC 9937), the window is
-//            that from before it.
+//            that from before it, or from when another controller took over.
 class StackNode final : public SimNode {
  public:
   // `trace` may be null; otherwise it must outlive the node.
@@ -68,7 +68,8 @@ class StackNode final : public SimNode {
     ConnectionId id;
     std::uint64_t octets_sent = 0;
     std::uint32_t tail_loss_probes = 0;
-    std::uint64_t flight_before_recovery = 0;  // in octets
+    std::uint64_t flight_before_recovery = 0;                               // in octets
+    CongestionAlgorithm congestion_control = CongestionAlgorithm::NewReno;  // as last seen
 
    private:
     Stack& stack_;
