@@ -80,12 +80,14 @@ bool Bbr::is_inflight_too_high(std::uint64_t lost, std::uint64_t tx_in_flight) c
   return exceeds_by_more_than_chance(lost, kLossThresh * flight_of_losses(tx_in_flight), c_.smss);
 }
 
-// What was lost until now was sent up to two round trips ago. If little is in flight by now,
-// because a window or the application held the rest back, the losses of all that was are among that
-// little: they are a part of the larger flight. DEVIATES: BBR-LOSS. The draft takes what was in
-// flight when the octets of the sample left.
+// What was lost until now was sent up to two round trips ago. If little is in flight by now, less
+// than half, because a window or the application held the rest back, the losses of all that was are
+// among that little: they are a part of the larger flight.
+//
+// DEVIATES: BBR-LOSS. The draft takes what was in flight when the octets of the sample left.
 std::uint64_t Bbr::flight_of_losses(std::uint64_t tx_in_flight) const noexcept {
-  return std::max(tx_in_flight, recent_inflight_.max());
+  const std::uint64_t recently = recent_inflight_.max();
+  return tx_in_flight < recently / 2 ? recently : tx_in_flight;
 }
 
 // HandleLostPacket(), but for NoteLoss()
