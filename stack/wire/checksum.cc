@@ -16,8 +16,9 @@ std::uint16_t fold(std::uint64_t sum) noexcept {
   return static_cast<std::uint16_t>(sum);
 }
 
-// From the machine's byte order to the network's, which for a sum RFC 1071 section 2(B) shows to be
-// the same as building it of words in network byte order.
+// From the machine's byte order to the network's: swapping the octets of every word only moves the
+// carries of a one's complement sum, which come back in at the other end, so that swapping those of
+// the sum is the same.
 std::uint16_t in_network_order(std::uint64_t sum) noexcept {
   const std::uint16_t folded = fold(sum);
   if constexpr (std::endian::native == std::endian::little) {

@@ -13,8 +13,7 @@ namespace runnel::wire {
 //
 // Theory of operation. The sum of 16-bit words modulo 2^16 - 1 may be taken in words of any
 // multiple of 16 bits and folded at the end, and in the machine's byte order, with the two octets
-// of the result swapped at the end (RFC 1071 section 2). So a processor adds whatever it is best
-// at:
+// of the result swapped at the end. So a processor adds whatever it is best at:
 //
 //    portable   one 64-bit word with its carry: 8 octets an addition
 //    SSE2       four 32-bit halves in two registers of 64-bit sums: 16 octets
