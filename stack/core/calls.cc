@@ -13,6 +13,10 @@ bool is_valid(const TcpConfig& tcp) noexcept {
          tcp::AnyCongestionControl::is_permitted(tcp.congestion_control, tcp);
 }
 
+bool is_out_of_memory(const Result<std::size_t>& result) noexcept {
+  return !result && result.error() == Errc::no_buffer_space;
+}
+
 }  // namespace
 
 // --- Listeners -----------------------------------------------------------------------------------
@@ -131,14 +135,14 @@ auto Engine::on_connection(ConnectionId id, Call&& call)
 
 Result<std::size_t> Engine::write(ConnectionId id, Bytes data) {
   auto result = on_connection(id, [&](tcp::Connection& c) { return c.write(data, now_); });
-  if (result.error() == make_error_code(Errc::no_buffer_space)) wait_for_memory(id);
+  if (is_out_of_memory(result)) wait_for_memory(id);
   relieve_memory_pressure();
   return result;
 }
 
 Result<std::size_t> Engine::write(ConnectionId id, Buffer& data) {
   auto result = on_connection(id, [&](tcp::Connection& c) { return c.write(data, now_); });
-  if (result.error() == make_error_code(Errc::no_buffer_space)) wait_for_memory(id);
+  if (is_out_of_memory(result)) wait_for_memory(id);
   relieve_memory_pressure();
   return result;
 }
@@ -147,35 +151,31 @@ Result<Buffer> Engine::take(ConnectionId id, std::size_t most) {
   return on_connection(id, [&](tcp::Connection& c) { return c.take(most, now_); });
 }
 
+// What is unread keeps `from` awake while `to` is looked up.
 Result<std::size_t> Engine::forward(ConnectionId from, ConnectionId to, std::size_t most) {
   HostedConnection* const source = usable(from);
   if (source == nullptr) return Errc::invalid_handle;
-  const auto first = source->tcp.share(most);
-  if (!first) return first.error();
-  if (first->empty()) return std::size_t{0};
+  Result<Buffer> front = source->tcp.share(most);
+  if (!front) return front.error();
+  if (front->empty()) return std::size_t{0};
   HostedConnection* const sink = usable(to);
   if (sink == nullptr) return Errc::invalid_handle;
-  auto result = forward(source->tcp, sink->tcp, most);
-  if (result.error() == make_error_code(Errc::no_buffer_space)) wait_for_memory(to);
+
+  Result<std::size_t> moved = std::size_t{0};
+  for (;;) {
+    const std::size_t given = front->size();
+    const auto written = sink->tcp.write(*front, now_);
+    if (!written && *moved == 0) moved = written.error();
+    if (!written) break;
+    *moved += *written;
+    (void)source->tcp.consume(*written, now_);
+    if (*written < given || *moved == most || source->tcp.readable_octets() == 0) break;
+    front = source->tcp.share(most - *moved);
+  }
+  if (is_out_of_memory(moved)) wait_for_memory(to);
   settle(*source);
   if (source != sink) settle(*sink);
   relieve_memory_pressure();
-  return result;
-}
-
-Result<std::size_t> Engine::forward(tcp::Connection& from, tcp::Connection& to, std::size_t most) {
-  std::size_t moved = 0;
-  while (moved < most) {
-    Result<Buffer> front = from.share(most - moved);
-    if (!front || front->empty()) break;
-    const std::size_t given = front->size();
-    const auto written = to.write(*front, now_);
-    if (!written && moved == 0) return written.error();
-    if (!written) break;
-    moved += *written;
-    (void)from.consume(*written, now_);
-    if (*written < given) break;
-  }
   return moved;
 }
 
@@ -189,7 +189,7 @@ Result<void> Engine::consume(ConnectionId id, std::size_t octets) {
 
 Result<std::size_t> Engine::write_urgent(ConnectionId id, Bytes data) {
   auto result = on_connection(id, [&](tcp::Connection& c) { return c.write_urgent(data, now_); });
-  if (result.error() == make_error_code(Errc::no_buffer_space)) wait_for_memory(id);
+  if (is_out_of_memory(result)) wait_for_memory(id);
   relieve_memory_pressure();
   return result;
 }

@@ -266,9 +266,6 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] bool is_local(const IpAddress& address) const noexcept {
     return addresses_.contains(address);
   }
-  // Moves references from one connection's receive queue to the other's send queue.
-  [[nodiscard]] Result<std::size_t> forward(tcp::Connection& from, tcp::Connection& to,
-                                            std::size_t most);
   // Calls `call(connection)` on behalf of the application, then settles.
   template <typename Call>
   auto on_connection(ConnectionId id, Call&& call)

@@ -49,7 +49,7 @@ class Emitter {
 
   void remove(Subscription subscription) {
     for (Entry* entry = first_.get(); entry != nullptr; entry = entry->next.get()) {
-      if (entry->subscription == subscription.value) entry->is_removed = true;
+      if (entry->subscription == subscription.value) entry->is_removed = has_removed_ = true;
     }
     prune();
   }
@@ -88,7 +88,8 @@ class Emitter {
   }
 
   void prune() {
-    if (depth_ > 0) return;
+    if (depth_ > 0 || !has_removed_) return;
+    has_removed_ = false;
     std::uint16_t mask = 0;
     for (std::unique_ptr<Entry>* place = &first_; *place != nullptr;) {
       if ((*place)->is_removed) {
@@ -104,7 +105,8 @@ class Emitter {
   std::unique_ptr<Entry> first_;
   std::uint32_t last_ = 0;
   std::uint16_t mask_ = 0;  // which events have a function
-  std::uint16_t depth_ = 0;
+  std::uint8_t depth_ = 0;
+  bool has_removed_ = false;
 };
 
 }  // namespace runnel::socket

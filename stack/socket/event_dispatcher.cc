@@ -76,7 +76,9 @@ void EventDispatcher::handle_connection_event(const Event& event, ConnectionStat
       return;
     case EventKind::Readable:
       state.emitter.emit<ReadableEvent::Function>(EmittedEvent::Readable);
-      review_now(event.connection);
+      if (state.emitter.has(EmittedEvent::Data) || state.has_peer_ended || state.is_over) {
+        review_now(event.connection);
+      }
       return;
     case EventKind::Writable:
       state.emitter.emit<DrainEvent::Function>(EmittedEvent::Drain);
@@ -167,17 +169,20 @@ void EventDispatcher::review_now(ConnectionId id) {
 }
 
 void EventDispatcher::flow(ConnectionId id, ConnectionState& state) {
-  while (!state.is_paused && state.emitter.has(EmittedEvent::Data)) {
+  if (!state.emitter.has(EmittedEvent::Data)) return;
+  std::size_t readable = stack_.readable_octets(id);
+  while (readable > 0 && !state.is_paused && state.emitter.has(EmittedEvent::Data)) {
     const auto octets = stack_.peek(id);
     if (!octets || octets->empty()) return;
     const std::size_t size = octets->size();
-    const std::size_t readable_before = stack_.readable_octets(id);
     flowing_ = {id, Ending::None};
     state.emitter.emit<DataEvent::Function>(EmittedEvent::Data, *octets);
     const Ending ending = std::exchange(flowing_, {}).ending;
     // Less what the function has read by itself, with take() for instance.
-    const std::size_t read = readable_before - stack_.readable_octets(id);
+    const std::size_t left = stack_.readable_octets(id);
+    const std::size_t read = readable - left;
     if (read < size) (void)stack_.consume(id, size - read);
+    readable = read < size ? readable - size : left;
     if (ending == Ending::Close) (void)stack_.close(id);
     if (ending == Ending::Abort) (void)stack_.abort(id);
     if (ending != Ending::None) return;

@@ -55,6 +55,11 @@ class EventDispatcher {
   }
   // Looks at a connection again in the next dispatch(): something about it was changed.
   void review(ConnectionId id) { to_review_.push_back(id); }
+  // The same after a read: only who has nothing more to expect may have come to an end by it.
+  void review_after_read(ConnectionId id) {
+    const ConnectionState* const state = find(id);
+    if (state != nullptr && (state->has_peer_ended || state->is_over)) review(id);
+  }
 
  private:
   struct ConnectionState {

@@ -105,7 +105,7 @@ void TcpSocket::off(Subscription subscription) {
 Result<std::size_t> TcpSocket::read(MutableBytes out) {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
   auto octets = dispatcher_->stack().read(id_, out);
-  dispatcher_->review(id_);  // what was read may have been the last
+  dispatcher_->review_after_read(id_);
   return octets;
 }
 Result<Bytes> TcpSocket::peek() const {
@@ -114,20 +114,21 @@ Result<Bytes> TcpSocket::peek() const {
 }
 Result<void> TcpSocket::consume(std::size_t octets) {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
-  dispatcher_->review(id_);
-  return dispatcher_->stack().consume(id_, octets);
+  auto consumed = dispatcher_->stack().consume(id_, octets);
+  dispatcher_->review_after_read(id_);
+  return consumed;
 }
 Result<Buffer> TcpSocket::take(std::size_t most_octets) {
   if (dispatcher_ == nullptr) return Errc::invalid_handle;
   auto octets = dispatcher_->stack().take(id_, most_octets);
-  dispatcher_->review(id_);
+  dispatcher_->review_after_read(id_);
   return octets;
 }
 Result<std::size_t> TcpSocket::forward_to(TcpSocket to, std::size_t most_octets) {
   if (dispatcher_ == nullptr || to.dispatcher_ != dispatcher_) return Errc::invalid_handle;
   if (dispatcher_->is_ending(to.id_)) return Errc::broken_pipe;
   auto octets = dispatcher_->stack().forward(id_, to.id_, most_octets);
-  dispatcher_->review(id_);
+  dispatcher_->review_after_read(id_);
   return octets;
 }
 Result<std::size_t> TcpSocket::write(Buffer& octets) {
