@@ -1,5 +1,7 @@
 #include "apps/host.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -14,6 +16,7 @@ tun::TunOptions tun_options(const LinkOptions& options) {
   result.offload = options.offload;
   if (options.peer) result.kernel_address = IpPrefix{*options.peer, options.address.length};
   result.mtu_octets = options.mtu_octets;
+  result.is_multi_queue = options.queues > 1;
   return result;
 }
 
@@ -45,6 +48,21 @@ std::unique_ptr<tun::TraceFile> make_trace(const LinkOptions& options) {
   return std::make_unique<tun::TraceFile>(options.trace_path);
 }
 
+// The kernel drops what finds the device's queue full. With offload a place there holds 64 KiB,
+// more than the largest window needs; without, one segment, so windows must not be larger than
+// that. A quarter is left for what comes beside one connection's text.
+void fit_receive_window(const tun::TunDevice& device, Config& config) {
+  if (config.tcp_segmentation_offload) return;
+  constexpr std::size_t kHeaderOctets = 52;  // IPv4, TCP, timestamps
+  const std::size_t segment_octets = config.mtu_octets - kHeaderOctets;
+  const std::size_t fitting = std::size_t{device.queue_packets()} * 3 / 4 * segment_octets;
+  const auto limit = [&](std::size_t& octets) {
+    octets = std::min(octets, std::max(fitting, 4 * segment_octets));
+  };
+  limit(config.tcp.receive_buffer_octets);
+  limit(config.tcp.receive_buffer_maximum_octets);
+}
+
 Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {
   Config config;
   // A device that was there keeps its MTU, and no packet of ours may be longer than that.
@@ -59,6 +77,9 @@ Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {
   config.tcp.is_controlled_network = options.is_controlled_network;
   config.tcp.pacing = options.pacing;
   config.tcp.ecn = options.ecn;
+  fit_receive_window(device, config);
+  config.sibling_stacks = static_cast<std::uint8_t>(options.queues - 1);
+  config.memory_budget_octets /= options.queues;
   return config;
 }
 
@@ -72,7 +93,7 @@ Host::Host(const LinkOptions& options)
       trace_(make_trace(options)),
       stack_(stack_config(options, device_), random_, trace_.get()),
       sockets_(stack_),
-      driver_(stack_, sockets_, link()) {
+      driver_(stack_, sockets_, link(), {.busy_poll = options.busy_poll}) {
   if (const Result<void> added = stack_.add_address(options.address); !added) {
     throw std::system_error(added.error(), options.address.to_string());
   }
@@ -84,6 +105,16 @@ Host::Host(const LinkOptions& options)
 
 Host::~Host() {
   if (capture_) capture_->flush();
+}
+
+std::string Host::short_queue() const {
+  const std::uint32_t wanted = tun::TunOptions{}.queue_packets;
+  if (device_.tcp_segmentation_offload() || device_.queue_packets() >= wanted) return {};
+  return fmt::format(
+      "{0}: its queue holds {1} packets, so windows are held to {2} octets; for more: sudo ip link "
+      "set {0} txqueuelen {3}",
+      device_.name(), device_.queue_packets(), stack_.config().tcp.receive_buffer_maximum_octets,
+      kWanted);
 }
 
 tun::Device& Host::link() noexcept {

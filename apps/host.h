@@ -31,6 +31,8 @@ class Host {
   ~Host();
 
   [[nodiscard]] const std::string& device_name() const noexcept { return device_.name(); }
+  // One line about a device whose queue limits the windows and is not ours to change; or nothing.
+  [[nodiscard]] std::string short_queue() const;
   [[nodiscard]] Stack& stack() noexcept { return stack_; }
   [[nodiscard]] Sockets& sockets() noexcept { return sockets_; }
   [[nodiscard]] tun::Driver& driver() noexcept { return driver_; }

@@ -80,6 +80,11 @@ bool read_item(std::string_view name, std::string_view value, tun::Impairment& i
 
 }  // namespace
 
+std::optional<Duration> parse_duration(std::string_view text) {
+  Duration duration{};
+  return read_duration(text, duration) ? std::optional(duration) : std::nullopt;
+}
+
 ImpairmentText parse_impairment(std::string_view text) {
   ImpairmentText result;
   while (true) {

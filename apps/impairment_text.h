@@ -1,10 +1,12 @@
 // How an impairment is written on the command line.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "runnel/impairment.h"
+#include "runnel/time.h"
 
 namespace runnel::apps {
 
@@ -21,5 +23,8 @@ struct ImpairmentText {
 //    rate                                   a number and kbit, mbit or gbit
 //    queue, seed                            a whole number
 [[nodiscard]] ImpairmentText parse_impairment(std::string_view text);
+
+// A time as it is written there; nothing when it is none, or more than an hour.
+[[nodiscard]] std::optional<Duration> parse_duration(std::string_view text);
 
 }  // namespace runnel::apps

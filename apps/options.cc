@@ -21,6 +21,9 @@ constexpr int kSmallestMtu = 68;  // RFC 791: every host must be able to forward
 constexpr int kLargestMtu = 65535;
 constexpr int kLargestPort = 65535;
 constexpr std::size_t kLargestPingPayload = 65535 - 20 - 8;
+constexpr unsigned kMostQueues = 64;
+// What --busy-poll alone means.
+constexpr const char* kBusyPoll = "1ms";
 
 // Flags as they were typed, before they are known to make sense.
 struct LinkText {
@@ -164,6 +167,17 @@ struct ServeParser {
           ->capture_default_str();
     }
     add_trace_option(app, command.link);
+    app.add_option("--queues", command.link.queues,
+                   "queues of the device, each with a stack and a thread of its own")
+        ->check(CLI::Range(1U, kMostQueues))
+        ->capture_default_str();
+    app.add_option("--busy-poll", busy_poll,
+                   fmt::format("ask the device for packets for up to this time before going to "
+                               "sleep, as long as they come: quicker answers, a busy processor "
+                               "(without a value: {})",
+                               kBusyPoll))
+        ->expected(0, 1)
+        ->default_str(kBusyPoll);
     app.add_option("--http-root", command.http_root, "directory of static files for HTTP");
     app.add_flag("--fast-open", command.link.fast_open,
                  "take data in the SYN (RFC 7413); a service may see them twice");
@@ -171,6 +185,7 @@ struct ServeParser {
 
   [[nodiscard]] ServeCommand checked() {
     check_link(command.link, text);
+    check_queues();
     for (const Service& service : services) {
       for (const Service& other : services) {
         if (&service != &other && service.port != 0 && service.port == other.port) {
@@ -182,6 +197,20 @@ struct ServeParser {
     return std::move(command);
   }
 
+  void check_queues() {
+    LinkOptions& link = command.link;
+    if (app.count("--busy-poll") > 0) {
+      link.busy_poll = parse_duration(busy_poll.empty() ? kBusyPoll : busy_poll);
+      if (!link.busy_poll)
+        refuse("--busy-poll", busy_poll + " is not a time, such as 200us or 1ms");
+    }
+    if (link.queues == 1) return;
+    // These are about the packets of one stack, in one order.
+    if (!link.capture_path.empty()) refuse("--queues", "--pcap takes one queue");
+    if (!link.trace_path.empty()) refuse("--queues", "--trace takes one queue");
+    if (link.impairment) refuse("--queues", "--impair takes one queue");
+  }
+
   struct Service {
     const char* flag;
     const char* help;
@@ -191,6 +220,7 @@ struct ServeParser {
 
   CLI::App& app;
   LinkText text;
+  std::string busy_poll;
   ServeCommand command;
   std::array<Service, 5> services{{
       {"--echo", "port of echo (RFC 862); 0: off", &command.echo_port, command.echo_port},

@@ -32,6 +32,8 @@ struct LinkOptions {
   bool is_controlled_network = false;  // permits DCTCP
   bool pacing = true;
   EcnMode ecn = TcpConfig{}.ecn;
+  unsigned queues = 1;                // of `serve`: of the device, each with a stack of its own
+  std::optional<Duration> busy_poll;  // of `serve`
   std::optional<tun::Impairment> impairment;
   std::string capture_path;  // empty: none
   std::string trace_path;    // of `serve` and `connect`; empty: none

@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,16 +15,27 @@
 #include <vector>
 
 #include "runnel/system.h"
+#include "tun/adaptive_spin.h"
+#include "tun/kept_frame.h"
 #include "tun/poller.h"
 #include "tun/post_queue.h"
 
 namespace runnel::tun {
 namespace {
 
-// Packets per turn in each direction, so that neither starves the other.
-constexpr std::size_t kBatch = 64;
-// Turns that follow each other while there is work before the other descriptors are looked at.
-constexpr int kTurnsBetweenWaits = 8;
+// What a turn moves at most in each direction, so that neither starves the other. The octets stand
+// for the time that a batch takes: a clock would have to be read for every packet. So many fit into
+// a processor's own cache, where the next batch finds the blocks of the last one.
+constexpr std::size_t kBatchPackets = 64;
+constexpr std::size_t kBatchOctets = std::size_t{256} << 10U;
+// While there is work, the other descriptors are looked at so often.
+constexpr Duration kLookAround = std::chrono::milliseconds(1);
+// Packets from other drivers' stacks that may wait for this one.
+constexpr int kMostStrays = 1024;
+// Polling before sleep is to bridge the time in which a peer on another processor wakes up and
+// answers. The patience keeps it off in traffic that is not a ping-pong.
+constexpr Duration kLongestSpin = std::chrono::microseconds(50);
+constexpr int kPatience = 8;
 // How long a device that reports an error, but has none to show, is left alone.
 constexpr Duration kErrorPause = std::chrono::milliseconds(100);
 // How long input waits when there is no memory for a single packet.
@@ -47,56 +59,40 @@ class FineTimerSlack {
   int before_;
 };
 
-// A frame that the device had no room for, in memory of its own: its payload belongs to the stack
-// and may be gone after the next call.
-class KeptFrame {
- public:
-  explicit operator bool() const noexcept { return is_set_; }
-  [[nodiscard]] TxFrame& frame() noexcept { return frame_; }
-
-  void keep(const TxFrame& original) {
-    payload_.clear();
-    for (const Bytes slice : original.payload()) {
-      payload_.insert(payload_.end(), slice.begin(), slice.end());
-    }
-    frame_.clear();
-    const Bytes header = original.header();
-    std::copy(header.begin(), header.end(), frame_.prepend(header.size()).begin());
-    if (!payload_.empty()) frame_.append(payload_);
-    frame_.meta = original.meta;
-    is_set_ = true;
-  }
-  void forget() noexcept { is_set_ = false; }
-
- private:
-  TxFrame frame_;
-  std::vector<std::uint8_t> payload_;
-  bool is_set_ = false;
-};
-
 }  // namespace
 
 struct Driver::Parts {
-  Parts(Stack& the_stack, Sockets& the_sockets, Device& the_device)
-      : stack(the_stack), sockets(the_sockets), device(the_device) {
+  Parts(Stack& the_stack, Sockets& the_sockets, Device& the_device, const DriverOptions& options)
+      : stack(the_stack),
+        sockets(the_sockets),
+        device(the_device),
+        spin(options.busy_poll ? AdaptiveSpin(*options.busy_poll, 1)
+                               : AdaptiveSpin(kLongestSpin, kPatience)) {
     poller.watch(posted.descriptor(), EPOLLIN);
     update_interest();
   }
 
   // One turn; returns whether there was anything to do.
   bool turn();
-  bool input(Instant now);
+  bool input();
+  // What follows the input.
+  bool answer();
   bool application();
   bool output();
   bool run_timers();
   bool run_watches();
   bool write_kept();
+  void pass_strays();
 
+  // Polls the device for as long as that promises something, and makes a turn of what comes. False
+  // when nothing came.
+  bool poll_device();
   // Waits for something to do, at most `longest`.
   void wait(std::optional<Duration> longest);
   // Writes what is queued, for a second at most.
   void flush();
 
+  [[nodiscard]] Instant next_deadline() const;
   void device_is_ready(std::uint32_t events);
   void update_interest();
   void pause_input(Duration pause);
@@ -119,6 +115,15 @@ struct Driver::Parts {
   RxBuffer reserve;  // for packets while the stack has no buffer to give
   TxFrame frame;
   KeptFrame kept;
+  std::size_t input_limit = 1;  // packets of the next batch
+
+  AdaptiveSpin spin;
+  std::optional<Instant> empty_since;  // when the loop ran out of work
+  Instant looked_around{};
+  Instant now{};  // when the turn under way began
+
+  Parts* next = nullptr;               // whose stack is shown the strays of this one's
+  std::atomic<int> strays_waiting{0};  // for this one's stack
 
   bool may_read = true;   // the device may have a packet: not known to be empty
   bool may_write = true;  // the device was not Full, or is writable again
@@ -128,17 +133,30 @@ struct Driver::Parts {
 };
 
 bool Driver::Parts::turn() {
-  const Instant now = monotonic_now();
+  now = monotonic_now();
   if (!is_paused && device.next_deadline() <= now) {
     device.release();
     may_read = true;
   }
   // Packets before timers. A thread that had to wait for its processor finds both: then the ACK
   // that a timer would miss lies in the device, also if the last wait did not see it yet.
-  if (!is_paused && stack.next_deadline() <= now) may_read = true;
-  bool worked = input(now);
+  if (!is_paused && stack.next_deadline() <= now) {
+    may_read = true;
+    input_limit = kBatchPackets;
+  }
+  const bool has_input = input();
+  const bool has_worked = answer() || has_input;
+  if (has_worked) {
+    empty_since.reset();
+  } else if (!empty_since) {
+    empty_since = now;
+  }
+  return has_worked;
+}
+
+bool Driver::Parts::answer() {
   stack.advance(now);
-  worked |= application();
+  bool worked = application();
   worked |= output();
   // Packets to this host itself never reach the device: poll_transmit() delivers them, and what
   // they cause must not wait for something else to happen.
@@ -146,10 +164,13 @@ bool Driver::Parts::turn() {
   return worked;
 }
 
-bool Driver::Parts::input(Instant now) {
+// A batch begins with a single packet and doubles while there are more. So the answer to a packet
+// that came alone is not held up by the read that finds the device empty.
+bool Driver::Parts::input() {
   if (!reserve) reserve = stack.acquire_rx_buffer();
   std::size_t count = 0;
-  while (may_read && count < kBatch) {
+  std::size_t octets = 0;
+  while (may_read && count < input_limit && octets < kBatchOctets) {
     if (!buffer) buffer = stack.acquire_rx_buffer();
     RxBuffer& into = buffer ? buffer : reserve;
     if (!into) {
@@ -160,6 +181,7 @@ bool Driver::Parts::input(Instant now) {
       if (std::exchange(has_error, false)) pause_input(kErrorPause);
     } else {
       ++count;
+      octets += into.packet().size();
       if (buffer) {
         stack.receive(std::move(buffer), now);
       } else {
@@ -167,7 +189,28 @@ bool Driver::Parts::input(Instant now) {
       }
     }
   }
-  return count > 0;
+  if (count == 0) return false;
+  input_limit = std::min(count * 2, kBatchPackets);
+  if (empty_since) spin.on_packet_after(now - *std::exchange(empty_since, std::nullopt));
+  pass_strays();
+  return true;
+}
+
+void Driver::Parts::pass_strays() {
+  while (const auto stray = stack.poll_stray()) {
+    // A flood of them is no reason to fill the other's memory: TCP repeats what is lost.
+    if (next == nullptr || next->strays_waiting.load(std::memory_order_relaxed) >= kMostStrays) {
+      continue;
+    }
+    ++next->strays_waiting;
+    const Bytes octets = stray->packet();
+    next->posted.post([to = next, meta = stray->meta,
+                       copy = std::vector<std::uint8_t>(octets.begin(), octets.end())] {
+      --to->strays_waiting;
+      to->stack.receive(copy, monotonic_now(), meta);
+      to->pass_strays();
+    });
+  }
 }
 
 bool Driver::Parts::application() {
@@ -180,7 +223,6 @@ bool Driver::Parts::application() {
 
 bool Driver::Parts::run_timers() {
   if (timers.empty()) return false;
-  const Instant now = monotonic_now();
   bool any = false;
   while (!timers.empty() && timers.begin()->first <= now) {
     const auto due = timers.extract(timers.begin());
@@ -208,10 +250,13 @@ bool Driver::Parts::run_watches() {
 }
 
 bool Driver::Parts::output() {
-  const Instant now = monotonic_now();
+  now = monotonic_now();
   std::size_t count = 0;
+  std::size_t octets = 0;
   if (may_write && kept && write_kept()) ++count;
-  while (may_write && count < kBatch && stack.poll_transmit(frame, now)) {
+  while (may_write && count < kBatchPackets && octets < kBatchOctets &&
+         stack.poll_transmit(frame, now)) {
+    octets += frame.size();
     if (device.write(frame) == Device::WriteStatus::Full) {
       kept.keep(frame);
       may_write = false;
@@ -233,12 +278,33 @@ bool Driver::Parts::write_kept() {
   return true;
 }
 
-void Driver::Parts::wait(std::optional<Duration> longest) {
+Instant Driver::Parts::next_deadline() const {
   Instant deadline = stack.next_deadline();
   if (!is_paused) deadline = std::min(deadline, device.next_deadline());
   if (!timers.empty()) deadline = std::min(deadline, timers.begin()->first);
-  if (deadline != kNever) {
-    const Duration until = deadline - monotonic_now();
+  return deadline;
+}
+
+bool Driver::Parts::poll_device() {
+  const Duration limit = spin.limit();
+  if (limit == Duration::zero() || is_paused || kept) return false;
+  now = monotonic_now();
+  const Instant end = std::min(now + limit, next_deadline());
+  while (now < end && !posted.has_posts()) {
+    may_read = true;
+    if (input()) {
+      answer();
+      return true;
+    }
+    now = monotonic_now();
+  }
+  return false;
+}
+
+void Driver::Parts::wait(std::optional<Duration> longest) {
+  looked_around = monotonic_now();
+  if (const Instant deadline = next_deadline(); deadline != kNever) {
+    const Duration until = deadline - looked_around;
     longest = longest ? std::min(*longest, until) : until;
   }
   ready.clear();
@@ -287,21 +353,22 @@ void Driver::Parts::pause_input(Duration pause) {
   });
 }
 
-Driver::Driver(Stack& stack, Sockets& sockets, Device& device)
-    : parts_(std::make_unique<Parts>(stack, sockets, device)) {}
+Driver::Driver(Stack& stack, Sockets& sockets, Device& device, const DriverOptions& options)
+    : parts_(std::make_unique<Parts>(stack, sockets, device, options)) {}
 
 Driver::~Driver() = default;
 
 void Driver::run() {
   const FineTimerSlack slack;
   Parts& p = *parts_;
-  int turns = 0;
   while (!p.is_stopping) {
-    const bool worked = p.turn();
+    const bool has_worked = p.turn();
     if (p.is_stopping) break;
-    if (worked && ++turns < kTurnsBetweenWaits) continue;
-    turns = 0;
-    p.wait(worked ? std::optional(Duration::zero()) : std::nullopt);
+    if (has_worked || p.poll_device()) {
+      if (p.now - p.looked_around >= kLookAround) p.wait(Duration::zero());
+    } else {
+      p.wait(std::nullopt);
+    }
   }
   p.is_stopping = false;
   p.flush();
@@ -319,6 +386,10 @@ void Driver::stop() noexcept {
 
 void Driver::post(std::function<void()> function) {
   parts_->posted.post(std::move(function));
+}
+
+void Driver::pass_strays_to(Driver& next) noexcept {
+  parts_->next = next.parts_.get();
 }
 
 void Driver::after(Duration delay, std::function<void()> function) {

@@ -101,6 +101,8 @@ std::optional<Link> parse_link(Bytes body) {
   link.is_up = (info->ifi_flags & IFF_UP) != 0;
   link.name = text_of(find_attribute(attributes, IFLA_IFNAME));
   link.mtu_octets = read_value<std::uint32_t>(find_attribute(attributes, IFLA_MTU)).value_or(0);
+  link.queue_packets =
+      read_value<std::uint32_t>(find_attribute(attributes, IFLA_TXQLEN)).value_or(0);
   const Bytes kind = find_attribute(attributes, IFLA_LINKINFO);
   const Bytes details = find_attribute(kind, IFLA_INFO_DATA);
   // TAPs are of the kind "tun" too.
@@ -194,10 +196,18 @@ std::vector<IpPrefix> Netlink::ipv4_addresses(int link_index) {
 }
 
 std::error_code Netlink::set_mtu(int link_index, std::uint32_t octets) {
+  return change_link(link_index, IFLA_MTU, octets);
+}
+
+std::error_code Netlink::set_queue(int link_index, std::uint32_t packets) {
+  return change_link(link_index, IFLA_TXQLEN, packets);
+}
+
+std::error_code Netlink::change_link(int link_index, std::uint16_t attribute, std::uint32_t value) {
   ifinfomsg body{};
   body.ifi_index = link_index;
   NetlinkRequest request(RTM_NEWLINK, NLM_F_ACK, as_octets(body));
-  request.add_attribute(IFLA_MTU, as_octets(octets));
+  request.add_attribute(attribute, as_octets(value));
   return exchange(request);
 }
 

@@ -23,8 +23,9 @@ struct Link {
   std::string name;
   bool is_up = false;
   std::uint32_t mtu_octets = 0;
-  bool is_tun = false;          // a TUN: not a TAP, not any other kind
-  bool is_multi_queue = false;  // a TUN that several descriptors may share
+  std::uint32_t queue_packets = 0;  // txqueuelen: towards a program that reads the device
+  bool is_tun = false;              // a TUN: not a TAP, not any other kind
+  bool is_multi_queue = false;      // a TUN that several descriptors may share
 
   friend bool operator==(const Link&, const Link&) = default;
 };
@@ -81,12 +82,15 @@ class Netlink {
   [[nodiscard]] std::vector<IpPrefix> ipv4_addresses(int link_index);
 
   [[nodiscard]] std::error_code set_mtu(int link_index, std::uint32_t octets);
+  [[nodiscard]] std::error_code set_queue(int link_index, std::uint32_t packets);
   // REQUIRES: prefix.address is IPv4. An address that is there already is no error.
   [[nodiscard]] std::error_code add_address(int link_index, const IpPrefix& prefix);
   [[nodiscard]] std::error_code set_up(int link_index);
 
  private:
   using Reader = std::function<void(const NetlinkMessage&)>;
+  [[nodiscard]] std::error_code change_link(int link_index, std::uint16_t attribute,
+                                            std::uint32_t value);
   // Sends `request` and passes what answers it to `reader`. Returns the kernel's verdict.
   [[nodiscard]] std::error_code exchange(NetlinkRequest& request, const Reader& reader = {});
 

@@ -19,11 +19,15 @@ PostQueue::PostQueue() : wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
 void PostQueue::post(std::function<void()> function) {
   const std::lock_guard lock(mutex_);
   posted_.push_back(std::move(function));
+  has_posts_.store(true, std::memory_order_release);
   ::eventfd_write(wakeup_.get(), 1);  // under the lock: collect() takes both, or neither
 }
 
 bool PostQueue::run() {
-  if (running_.empty()) collect();
+  if (running_.empty()) {
+    if (!has_posts()) return false;
+    collect();
+  }
   const bool any = !running_.empty();
   while (!running_.empty()) {
     const auto function = std::move(running_.front());
@@ -39,6 +43,7 @@ void PostQueue::collect() {
   eventfd_t count = 0;
   ::eventfd_read(wakeup_.get(), &count);
   running_.swap(posted_);
+  has_posts_.store(false, std::memory_order_relaxed);
 }
 
 }  // namespace runnel::tun

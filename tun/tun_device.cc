@@ -2,6 +2,7 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -17,11 +18,11 @@ namespace {
 // read()'s, so that each call's work is bounded.
 constexpr int kMaxMalformed = 64;
 
-iovec io_of(MutableBytes octets) noexcept {
-  return {octets.data(), octets.size()};
-}
+// Where a packet begins in its block: behind the device's header, and aligned.
+constexpr std::size_t kBeginOfPacket = 16;
+static_assert(kBeginOfPacket >= kVnetHeaderOctets);
 
-// writev() takes the same type as readv() and does not write through it.
+// writev() does not write through it.
 iovec io_of(Bytes octets) noexcept {
   return {const_cast<std::uint8_t*>(octets.data()), octets.size()};
 }
@@ -39,6 +40,19 @@ struct TunDevice::Parts {
     throw DeviceError(tun.name + ": cannot go on: " + std::strerror(error));
   }
 
+  // One call for the whole packet.
+  [[nodiscard]] ssize_t write_pieces(const TxFrame& frame) const {
+    const Bytes header = frame.header();
+    if (frame.payload().empty()) {
+      return ::write(tun.descriptor.get(), header.data(), header.size());
+    }
+    std::array<iovec, TxFrame::kMaxSlices + 1> pieces;
+    std::size_t count = 0;
+    pieces[count++] = io_of(header);
+    for (const Bytes slice : frame.payload()) pieces[count++] = io_of(slice);
+    return ::writev(tun.descriptor.get(), pieces.data(), static_cast<int>(count));
+  }
+
   OpenTun tun;
   bool offload;
   Counters counters;
@@ -51,10 +65,10 @@ TunDevice::~TunDevice() = default;
 Device::ReadStatus TunDevice::read(RxBuffer& buffer) {
   Parts& p = *parts_;
   const std::size_t prefix = p.offload ? kVnetHeaderOctets : 0;
-  VnetHeader header{};
-  const std::array<iovec, 2> pieces = {iovec{header.data(), prefix}, io_of(buffer.space())};
+  // One piece, the device's header in front of the packet's: gathering costs the kernel more.
+  const MutableBytes space = buffer.space().subspan(kBeginOfPacket - prefix);
   for (int malformed = 0; malformed < kMaxMalformed;) {
-    const ssize_t result = ::readv(p.tun.descriptor.get(), pieces.data(), pieces.size());
+    const ssize_t result = ::read(p.tun.descriptor.get(), space.data(), space.size());
     if (result < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) return ReadStatus::Empty;
@@ -62,14 +76,14 @@ Device::ReadStatus TunDevice::read(RxBuffer& buffer) {
     }
     const auto octets = static_cast<std::size_t>(result);
     auto meta = octets < prefix ? std::nullopt
-                : p.offload     ? decode_vnet_header(header, octets - prefix)
-                                : std::optional<PacketMeta>(PacketMeta{});
+                : p.offload ? decode_vnet_header(space.first<kVnetHeaderOctets>(), octets - prefix)
+                            : std::optional<PacketMeta>(PacketMeta{});
     if (!meta) {
       ++p.counters.read_malformed;
       ++malformed;
       continue;
     }
-    buffer.set_packet(0, octets - prefix);
+    buffer.set_packet(kBeginOfPacket, octets - prefix);
     buffer.meta = *meta;
     ++p.counters.read_packets;
     return ReadStatus::Packet;
@@ -79,24 +93,19 @@ Device::ReadStatus TunDevice::read(RxBuffer& buffer) {
 
 Device::WriteStatus TunDevice::write(TxFrame& frame) {
   Parts& p = *parts_;
-  // In an entry of its own, not in the frame's headroom: after Full the frame is written again.
-  VnetHeader header{};
-  std::array<iovec, TxFrame::kMaxSlices + 2> pieces;
-  std::size_t count = 0;
   if (p.offload) {
-    header = encode_vnet_header(frame.meta, frame.header().size());
-    pieces[count++] = io_of(Bytes(header));
+    const VnetHeader header = encode_vnet_header(frame.meta, frame.header().size());
+    std::copy(header.begin(), header.end(), frame.prepend(header.size()).begin());
   } else if (frame.meta.checksum == ChecksumStatus::Partial || frame.meta.gso_size_octets > 0) {
     ++p.counters.write_refused;
     return WriteStatus::Dropped;
   }
-  pieces[count++] = io_of(frame.header());
-  for (const Bytes slice : frame.payload()) pieces[count++] = io_of(slice);
-
   ssize_t result;
   do {
-    result = ::writev(p.tun.descriptor.get(), pieces.data(), static_cast<int>(count));
+    result = p.write_pieces(frame);
   } while (result < 0 && errno == EINTR);
+  // After Full the frame is written again, and a capture wants to see it without.
+  if (p.offload) frame.remove_front(kVnetHeaderOctets);
   if (result >= 0) {
     ++p.counters.written_packets;
     return WriteStatus::Written;
@@ -135,6 +144,10 @@ const std::string& TunDevice::name() const noexcept {
 
 std::uint16_t TunDevice::mtu_octets() const noexcept {
   return parts_->tun.mtu_octets;
+}
+
+std::uint32_t TunDevice::queue_packets() const noexcept {
+  return parts_->tun.queue_packets;
 }
 
 const TunDevice::Counters& TunDevice::counters() const noexcept {

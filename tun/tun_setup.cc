@@ -23,6 +23,7 @@ constexpr const char* kDriverPath = "/dev/net/tun";
 // Everything that `options` asks for, as for a device that has nothing yet.
 MissingSetup full_setup(const TunOptions& options) {
   return {.device = true,
+          .is_multi_queue = options.is_multi_queue,
           .mtu_octets = options.mtu_octets,
           .address = options.kernel_address,
           .up = true};
@@ -80,7 +81,7 @@ UniqueFd open_driver(const TunOptions& options) {
 void attach(int descriptor, const TunOptions& options, const std::optional<Link>& existing) {
   unsigned flags = IFF_TUN | IFF_NO_PI;
   if (options.offload) flags |= IFF_VNET_HDR;
-  if (existing && existing->is_multi_queue) flags |= IFF_MULTI_QUEUE;
+  if (existing ? existing->is_multi_queue : options.is_multi_queue) flags |= IFF_MULTI_QUEUE;
   ifreq request{};
   options.name.copy(request.ifr_name, IFNAMSIZ - 1);
   request.ifr_flags = static_cast<short>(flags);
@@ -169,7 +170,10 @@ std::string setup_commands(const std::string& name, const MissingSetup& missing)
   const auto add = [&](const std::string& command) {
     commands += (commands.empty() ? "sudo " : " && sudo ") + command;
   };
-  if (missing.device) add("ip tuntap add dev " + name + " mode tun user $USER");
+  if (missing.device) {
+    add("ip tuntap add dev " + name + " mode tun user $USER" +
+        (missing.is_multi_queue ? " multi_queue" : ""));
+  }
   if (missing.mtu_octets)
     add("ip link set " + name + " mtu " + std::to_string(*missing.mtu_octets));
   if (missing.address) add("ip addr add " + missing.address->to_string() + " dev " + name);
@@ -187,6 +191,10 @@ OpenTun open_tun(const TunOptions& options) {
   if (existing && !existing->is_tun) {
     throw DeviceError(options.name + ": is there already and not a TUN; choose another name");
   }
+  if (existing && options.is_multi_queue && !existing->is_multi_queue) {
+    throw DeviceError(options.name + ": was made with one queue: run: sudo ip link del " +
+                      options.name + " && " + setup_commands(options.name, full_setup(options)));
+  }
   OpenTun opened{.descriptor = open_driver(options), .name = options.name};
   attach(opened.descriptor.get(), options, existing);
   choose_offload(opened.descriptor.get(), options);
@@ -194,10 +202,12 @@ OpenTun open_tun(const TunOptions& options) {
   const Link link = require_link(netlink, options.name);
   const MissingSetup missing = find_missing(netlink, link, options, !existing);
   set_up(netlink, link, missing);
-  const std::uint32_t mtu =
-      missing.mtu_octets ? require_link(netlink, options.name).mtu_octets : link.mtu_octets;
+  // Whoever made the device has chosen; and where it is not permitted, the caller can see it.
+  if (!existing) (void)netlink.set_queue(link.index, options.queue_packets);
+  const Link ready = require_link(netlink, options.name);
   opened.mtu_octets = static_cast<std::uint16_t>(
-      std::min<std::uint32_t>(mtu, std::numeric_limits<std::uint16_t>::max()));
+      std::min<std::uint32_t>(ready.mtu_octets, std::numeric_limits<std::uint16_t>::max()));
+  opened.queue_packets = ready.queue_packets;
   return opened;
 }
 

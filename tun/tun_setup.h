@@ -14,11 +14,13 @@ struct OpenTun {
   UniqueFd descriptor;  // non-blocking
   std::string name;
   std::uint16_t mtu_octets = 0;
+  std::uint32_t queue_packets = 0;
 };
 
 // What a device still lacks to be of use.
 struct MissingSetup {
-  bool device = false;  // the device itself
+  bool device = false;          // the device itself
+  bool is_multi_queue = false;  // ... of several queues
   std::optional<std::uint16_t> mtu_octets = {};
   std::optional<IpPrefix> address = {};
   bool up = false;

@@ -17,7 +17,7 @@ enum Field : std::size_t {
   kCsumOffset = 8,
 };
 
-std::size_t load_le16(const VnetHeader& header, Field field) noexcept {
+std::size_t load_le16(VnetHeaderView header, Field field) noexcept {
   return header[field] | (std::size_t{header[field + 1]} << 8U);
 }
 
@@ -28,7 +28,7 @@ void store_le16(VnetHeader& header, Field field, std::size_t value) noexcept {
 
 }  // namespace
 
-std::optional<PacketMeta> decode_vnet_header(const VnetHeader& header,
+std::optional<PacketMeta> decode_vnet_header(VnetHeaderView header,
                                              std::size_t packet_octets) noexcept {
   PacketMeta meta;
   const unsigned flags = header[kFlags];

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "runnel/packet.h"
 
@@ -22,13 +23,14 @@ namespace runnel::tun {
 // csum_start   where the partial sum begins, csum_offset where it belongs, counted from there
 inline constexpr std::size_t kVnetHeaderOctets = 10;
 using VnetHeader = std::array<std::uint8_t, kVnetHeaderOctets>;
+using VnetHeaderView = std::span<const std::uint8_t, kVnetHeaderOctets>;
 
 // Says what `header` tells about a packet of `packet_octets`, or nothing when it lies: an offset
 // outside the packet, a kind of segmentation that runnel did not ask for, or segments of no octets.
 //
 // How many segments there are is not limited: a peer that announces a tiny MSS makes the kernel
 // send super-packets of many hundreds.
-[[nodiscard]] std::optional<PacketMeta> decode_vnet_header(const VnetHeader& header,
+[[nodiscard]] std::optional<PacketMeta> decode_vnet_header(VnetHeaderView header,
                                                            std::size_t packet_octets) noexcept;
 
 // The header for an outgoing packet whose IP and TCP headers are `header_octets` long.

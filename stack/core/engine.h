@@ -64,6 +64,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void receive(RxBuffer packet, Instant now);
   void receive(Bytes packet, Instant now, const PacketMeta& meta);
   [[nodiscard]] bool poll_transmit(TxFrame& frame, Instant now);
+  [[nodiscard]] std::optional<RxBuffer> poll_stray();
   void advance(Instant now);
   [[nodiscard]] Instant next_deadline() const;
 
@@ -136,15 +137,21 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void echo_request_arrives(const Arrival& arrival, const wire::Icmpv4View& request);
   void echo_reply_arrives(const Arrival& arrival, const wire::Icmpv4View& reply);
   void icmp_error_arrives(const Arrival& arrival, const wire::Icmpv4View& message);
-  void tcp_error_arrives(const ip::IcmpError& error);
+  void tcp_error_arrives(const Arrival& arrival, const ip::IcmpError& error);
   void report_error(const wire::Ipv4View& offender, wire::IcmpType type, std::uint8_t code);
+
+  // --- strays.cc -------------------------------------------------------------------------------
+  // Keeps a packet of no connection here for the other stacks of these addresses. False when all of
+  // them were asked, so that it has to be refused.
+  [[nodiscard]] bool keep_stray(const Arrival& arrival);
 
   // --- tcp_input.cc ----------------------------------------------------------------------------
   void tcp_arrives(const Arrival& arrival);
   void segment_arrives_for_connection(std::uint32_t index, tcp::Segment& seg);
   void segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg);
   void segment_arrives_time_wait(std::uint32_t index, tcp::Segment& seg);
-  void segment_arrives_unknown(const tcp::FourTuple& tuple, tcp::Segment& seg);
+  void segment_arrives_unknown(const Arrival& arrival, const tcp::FourTuple& tuple,
+                               tcp::Segment& seg);
   void reopen_time_wait(std::uint32_t index, const tcp::Segment& syn);
   void answer_with_reset(const tcp::FourTuple& tuple, const tcp::Segment& seg);
   // A new connection of the listener's that waits for accept(), still to be opened.
@@ -177,7 +184,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   std::uint32_t create_half_open(const tcp::SynReceivedRecord& record,
                                  const std::optional<wire::TcpFastOpenCookie>& fast_open_reply);
   void answer_with_cookie(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
-  void cookie_arrives(const tcp::FourTuple& tuple, tcp::Segment& ack, ListenerId id);
+  void cookie_arrives(const Arrival& arrival, const tcp::FourTuple& tuple, tcp::Segment& ack,
+                      ListenerId id);
   void establish(std::uint32_t index, tcp::Segment& seg);
   // Whether the accept queue and the connection table have room for one more.
   [[nodiscard]] bool may_establish(const Listener& owner);
@@ -308,6 +316,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   base::IntrusiveList awake_list_;         // of AwakeNode: which limit_awake() looks at next
   std::deque<buffer::Slice> queued_;       // whole IP packets that wait for the link
   std::deque<buffer::Slice> looped_back_;  // ... and for this host itself
+  std::deque<Arrival> strays_;             // ... and for other stacks
   buffer::Slice borrowed_;                 // what the last frame's payload lies in
   std::deque<Event> events_;
   std::deque<EchoReply> echo_replies_;

@@ -149,7 +149,7 @@ void Engine::icmp_error_arrives(const Arrival& arrival, const wire::Icmpv4View& 
     return;
   }
   if (error->quoted_header.protocol == wire::kProtocolTcp) {
-    tcp_error_arrives(*error);
+    tcp_error_arrives(arrival, *error);
     return;
   }
   const auto quote = wire::Icmpv4View::parse(error->quoted_payload);
@@ -164,7 +164,7 @@ void Engine::icmp_error_arrives(const Arrival& arrival, const wire::Icmpv4View& 
 }
 
 // The quote is one of our own segments: its source is our end of the connection.
-void Engine::tcp_error_arrives(const ip::IcmpError& error) {
+void Engine::tcp_error_arrives(const Arrival& arrival, const ip::IcmpError& error) {
   const Bytes quote =
       error.quoted_payload;  // ports and sequence number are there: parse_icmp_error
   const tcp::FourTuple tuple{
@@ -192,6 +192,7 @@ void Engine::tcp_error_arrives(const ip::IcmpError& error) {
     }
     return;
   }
+  if (keep_stray(arrival)) return;
   counters_.drop(DropReason::IcmpUnknownConnection);
 }
 

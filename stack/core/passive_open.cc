@@ -74,11 +74,13 @@ bool Engine::expects_cookies(const Listener& owner) const noexcept {
   return owner.cookie_sent_at && now_ - *owner.cookie_sent_at <= tcp::SynCookieGenerator::kValidity;
 }
 
-void Engine::cookie_arrives(const tcp::FourTuple& tuple, tcp::Segment& ack, ListenerId id) {
+void Engine::cookie_arrives(const Arrival& arrival, const tcp::FourTuple& tuple, tcp::Segment& ack,
+                            ListenerId id) {
   const Listener& owner = *listener(id);
   const auto record =
       cookies_.restore(tuple, ack, id, *owner.config, timestamp_offsets_.offset_for(tuple), now_);
   if (!record) {
+    if (keep_stray(arrival)) return;
     counters_.drop(DropReason::TcpBadCookie);
     answer_with_reset(tuple, ack);
     return;

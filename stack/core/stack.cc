@@ -27,6 +27,9 @@ void Stack::receive(Bytes packet, Instant now, const PacketMeta& meta) {
 bool Stack::poll_transmit(TxFrame& frame, Instant now) {
   return engine_->poll_transmit(frame, now);
 }
+std::optional<RxBuffer> Stack::poll_stray() {
+  return engine_->poll_stray();
+}
 void Stack::advance(Instant now) {
   engine_->advance(now);
 }

@@ -58,7 +58,7 @@ void Engine::tcp_arrives(const Arrival& arrival) {
       segment_arrives_time_wait(handle.index, seg);
       return;
     case Kind::None:
-      segment_arrives_unknown(tuple, seg);
+      segment_arrives_unknown(arrival, tuple, seg);
       return;
   }
 }
@@ -70,14 +70,17 @@ void Engine::segment_arrives_for_connection(std::uint32_t index, tcp::Segment& s
 }
 
 // LISTEN, or CLOSED.
-void Engine::segment_arrives_unknown(const tcp::FourTuple& tuple, tcp::Segment& seg) {
+void Engine::segment_arrives_unknown(const Arrival& arrival, const tcp::FourTuple& tuple,
+                                     tcp::Segment& seg) {
   const ListenerId id = listener_for(tuple.local);
+  const bool expects = id.is_set() && expects_cookies(*listener(id));
+  const bool may_open = seg.flags.syn ? !seg.flags.ack : seg.flags.ack && expects;
+  if ((!id.is_set() || seg.flags.rst || !may_open) && keep_stray(arrival)) return;
   if (!id.is_set()) {
     counters_.drop(DropReason::TcpNoConnection);
     answer_with_reset(tuple, seg);
     return;
   }
-  const bool expects = expects_cookies(*listener(id));
   switch (tcp::segment_arrives_listen(seg, expects, counters_)) {
     case tcp::ListenAction::Drop:
       return;
@@ -85,7 +88,7 @@ void Engine::segment_arrives_unknown(const tcp::FourTuple& tuple, tcp::Segment& 
       answer_with_reset(tuple, seg);
       return;
     case tcp::ListenAction::CheckCookie:
-      cookie_arrives(tuple, seg, id);
+      cookie_arrives(arrival, tuple, seg, id);
       return;
     case tcp::ListenAction::Answer:
       syn_arrives(tuple, seg, id);

@@ -223,6 +223,10 @@ struct Config {
   std::size_t awake_connections = std::size_t{1} << 13U;
   std::size_t maximum_time_wait = std::size_t{1} << 17U;
 
+  // So many other stacks have the same addresses, each on a queue of its own of one link. Packets
+  // of connections that are not here are kept for them: Stack::poll_stray().
+  std::uint8_t sibling_stacks = 0;
+
   // Packets that wait for the link beside the connections' own: RST, ICMP, fragments.
   std::size_t control_queue_packets = 1024;
 

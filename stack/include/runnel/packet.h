@@ -34,6 +34,8 @@ struct PacketMeta {
   ChecksumStatus checksum = ChecksumStatus::Unchecked;
   std::uint16_t gso_size_octets = 0;
   Ecn ecn = Ecn::NotEct;  // outgoing: what the IP header says, for whoever writes it
+  // Incoming: how many stacks of the same addresses know nothing of this packet (poll_stray()).
+  std::uint8_t stacks_asked = 0;
   // Outgoing packets with a Partial checksum only, counted from the packet's first octet:
   std::uint16_t checksum_start = 0;   // where the sum begins: the transport header
   std::uint16_t checksum_offset = 0;  // from there to the checksum field
@@ -85,7 +87,7 @@ class RxBuffer {
 //                                      ^ header()
 //
 // Headers are put in front of each other, innermost first, so a link can prepend its own too (the
-// ten octets of a virtio_net_hdr) and write everything with one gather call.
+// ten octets of a virtio_net_hdr), write everything with one gather call, and take it back.
 //
 // Borrowed: payload slices stay valid until the next non-const call to the Stack.
 class TxFrame {
@@ -106,6 +108,12 @@ class TxFrame {
     assert(octets <= begin_);
     begin_ -= octets;
     return {storage_.data() + begin_, octets};
+  }
+
+  // Takes back what a link has put in front. REQUIRES: the header has that many octets.
+  void remove_front(std::size_t octets) noexcept {
+    assert(octets <= kHeadroom - begin_);
+    begin_ += octets;
   }
 
   // Adds one slice behind the payload so far. REQUIRES: !is_full().

@@ -114,6 +114,15 @@ class Stack {
   // Fills `frame` with the next packet for the link, or returns false when there is none now.
   [[nodiscard]] bool poll_transmit(TxFrame& frame, Instant now);
 
+  // Takes a packet that belongs to none of this stack's connections and may belong to one of
+  // another stack with the same addresses (Config::sibling_stacks); nothing when there is none.
+  //
+  // Where several stacks share a link of several queues, the link decides which packet comes to
+  // which, and may change its mind in the middle of a connection. Whoever drives them polls this
+  // after receive() and shows what it gets, octets and meta, to the next stack in a ring of all of
+  // them. The last one refuses what nobody knows. A SYN is no stray where its port has a listener.
+  [[nodiscard]] std::optional<RxBuffer> poll_stray();
+
   // Handles every timer that is due at `now`.
   void advance(Instant now);
 

@@ -139,6 +139,28 @@ TEST(Options, AnImpairmentIsReadAndSwitchesOffloadOff) {
   EXPECT_THAT(refusal({"serve", "--impair", "loss=2"}), HasSubstr("loss=2 is not understood"));
 }
 
+TEST(Options, QueuesAreForWhatNeedsNoCommonOrder) {
+  EXPECT_EQ(parsed<ServeCommand>({"serve"}).link.queues, 1U);
+  EXPECT_EQ(parsed<ServeCommand>({"serve", "--queues", "2"}).link.queues, 2U);
+  for (const char* wrong : {"0", "65", "-1", "two"}) {
+    EXPECT_THAT(refusal({"serve", "--queues", wrong}), HasSubstr("--queues"));
+  }
+  EXPECT_THAT(refusal({"serve", "--queues", "2", "--pcap", "f"}), HasSubstr("--pcap takes one"));
+  EXPECT_THAT(refusal({"serve", "--queues", "2", "--trace", "f"}), HasSubstr("--trace takes one"));
+  EXPECT_THAT(refusal({"serve", "--queues", "2", "--impair", "loss=1%"}),
+              HasSubstr("--impair takes one"));
+  EXPECT_EQ(refusal({"serve", "--queues", "1", "--pcap", "f"}), "");
+}
+
+TEST(Options, BusyPollTakesATimeOrItsOwn) {
+  EXPECT_EQ(parsed<ServeCommand>({"serve"}).link.busy_poll, std::nullopt);
+  EXPECT_EQ(parsed<ServeCommand>({"serve", "--busy-poll"}).link.busy_poll, 1ms);
+  EXPECT_EQ(parsed<ServeCommand>({"serve", "--busy-poll", "-v"}).link.busy_poll, 1ms);
+  EXPECT_EQ(parsed<ServeCommand>({"serve", "--busy-poll=200us"}).link.busy_poll, 200us);
+  EXPECT_EQ(parsed<ServeCommand>({"serve", "--busy-poll", "2s"}).link.busy_poll, 2s);
+  EXPECT_THAT(refusal({"serve", "--busy-poll=soon"}), HasSubstr("soon is not a time"));
+}
+
 TEST(Options, ThePeerIsTheFirstOtherHostOfTheNetwork) {
   EXPECT_EQ(parsed<ServeCommand>({"serve", "--address", "10.0.0.1/8"}).link.peer,
             IpAddress(10, 0, 0, 2));

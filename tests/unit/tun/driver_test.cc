@@ -381,6 +381,113 @@ TEST_F(DriverTest, PacketsOfAHostToItselfDoNotWaitForAnythingElse) {
   EXPECT_TRUE(device_.next().empty()) << "they do not leave";
 }
 
+// Two drivers on the queues of what the world takes for one host.
+class TwoQueuesTest : public DriverTest {
+ protected:
+  TwoQueuesTest() : DriverTest(with_a_sibling()), other_stack_(with_a_sibling(), random_) {
+    EXPECT_TRUE(other_stack_.add_address({IpAddress(192, 0, 2, 2), 24}));
+    driver_.pass_strays_to(other_);
+    other_.pass_strays_to(driver_);
+  }
+  static Config with_a_sibling() {
+    Config config;
+    config.sibling_stacks = 1;
+    return config;
+  }
+  static Octets packet(Tins::TCP tcp, std::uint32_t seq, std::uint32_t ack) {
+    tcp.seq(seq);
+    tcp.ack_seq(ack);
+    tcp.window(65535);
+    return (Tins::IP("192.0.2.2", "192.0.2.1") / tcp).serialize();
+  }
+  static Octets segment(std::uint32_t seq, std::uint32_t ack, std::uint16_t flags) {
+    Tins::TCP tcp(7, 50000);
+    tcp.flags(flags);
+    return packet(tcp, seq, ack);
+  }
+  static Tins::TCP tcp_of(const Octets& octets) {
+    EXPECT_FALSE(octets.empty());
+    if (octets.empty()) return {};
+    return Tins::IP(octets.data(), static_cast<std::uint32_t>(octets.size()))
+        .rfind_pdu<Tins::TCP>();
+  }
+  void turn_both() {
+    for (int i = 0; i < 3; ++i) {
+      driver_.run_once(0ns);
+      other_.run_once(0ns);
+    }
+  }
+
+  Stack other_stack_;
+  Sockets other_sockets_{other_stack_};
+  PairDevice other_device_;
+  Driver other_{other_stack_, other_sockets_, other_device_};
+};
+
+TEST_F(TwoQueuesTest, AConnectionGoesOnWhenItsPacketsComeByTheOtherQueue) {
+  ASSERT_TRUE(stack_.listen({IpAddress(), 7}));
+  ASSERT_TRUE(other_stack_.listen({IpAddress(), 7}));
+  ASSERT_TRUE(device_.inject(segment(100, 0, Tins::TCP::SYN)));
+  turn_both();
+  const Tins::TCP syn_ack = tcp_of(device_.next());
+  ASSERT_EQ(syn_ack.flags(), Tins::TCP::SYN | Tins::TCP::ACK);
+  ASSERT_TRUE(other_device_.inject(segment(101, syn_ack.seq() + 1, Tins::TCP::ACK)));
+  turn_both();
+  EXPECT_EQ(stack_.connection_count(), 1U);
+  EXPECT_EQ(other_stack_.connection_count(), 0U);
+  ASSERT_TRUE(
+      other_device_.inject(segment(101, syn_ack.seq() + 1, Tins::TCP::FIN | Tins::TCP::ACK)));
+  turn_both();
+  EXPECT_EQ(tcp_of(device_.next()).ack_seq(), 102U) << "by the queue of the connection";
+  EXPECT_TRUE(other_device_.next().empty());
+}
+
+TEST_F(TwoQueuesTest, AListenerOfOneIsReachedByBoth) {
+  ASSERT_TRUE(stack_.listen({IpAddress(), 7}));
+  ASSERT_TRUE(other_device_.inject(segment(100, 0, Tins::TCP::SYN)));
+  turn_both();
+  EXPECT_EQ(tcp_of(device_.next()).flags(), Tins::TCP::SYN | Tins::TCP::ACK);
+}
+
+TEST_F(TwoQueuesTest, WhatNobodyKnowsIsRefusedOnce) {
+  ASSERT_TRUE(device_.inject(segment(100, 1, Tins::TCP::ACK)));
+  turn_both();
+  EXPECT_EQ(tcp_of(other_device_.next()).flags(), Tins::TCP::RST);
+  EXPECT_TRUE(device_.next().empty());
+}
+
+TEST_F(TwoQueuesTest, AFloodOfStraysForADriverThatDoesNotRunIsBounded) {
+  for (int i = 0; i < 3000; ++i) {
+    ASSERT_TRUE(run_until([&] { return device_.inject(segment(100, 1, Tins::TCP::ACK)); }));
+  }
+  for (int i = 0; i < 100; ++i) driver_.run_once(0ns);
+  const auto before = other_stack_.counters().ip_in_receives;
+  for (int i = 0; i < 100; ++i) other_.run_once(0ns);
+  const auto shown = other_stack_.counters().ip_in_receives - before;
+  EXPECT_GE(shown, 256U);
+  EXPECT_LE(shown, 1024U);
+}
+
+TEST_F(DriverTest, BusyPollFindsThePacketBeforeItSleepsAndEndsWithThePackets) {
+  Driver driver(stack_, sockets_, device_, {.busy_poll = 20ms});
+  std::thread peer([&] {
+    for (std::uint16_t i = 0; i < 50; ++i) {
+      EXPECT_TRUE(device_.inject(echo_request(i)));
+      const Instant end = monotonic_now() + 5s;
+      while (!reply_sequence(device_.next()) && monotonic_now() < end) {
+      }
+    }
+    driver.post([&] { driver.after(500ms, [&] { driver.stop(); }); });
+  });
+  driver.run();
+  peer.join();
+  EXPECT_GT(device_.reads, 100) << "it asked and asked";
+  const int reads = device_.reads;
+  driver.after(50ms, [&] { driver.stop(); });
+  driver.run();
+  EXPECT_LT(device_.reads - reads, 10) << "silence is slept through";
+}
+
 Config poor() {
   Config config;
   config.memory_budget_octets = 100 * 1024;  // one receive block, not two

@@ -39,6 +39,12 @@ TEST(ParseLink, ReadsATun) {
   EXPECT_EQ(link, expected);
 }
 
+TEST(ParseLink, ReadsTheLengthOfTheQueue) {
+  const Octets queue = {8, 0, 13, 0, 0xe8, 3, 0, 0};  // IFLA_TXQLEN 1000
+  EXPECT_EQ(parse_link(link_body(1, 0) + queue)->queue_packets, 1000U);
+  EXPECT_EQ(parse_link(link_body(1, 0))->queue_packets, 0U);
+}
+
 TEST(ParseLink, TellsUpFromDown) {
   EXPECT_TRUE(parse_link(link_body(1, 0x01))->is_up);
   EXPECT_FALSE(parse_link(link_body(1, 0x50))->is_up);

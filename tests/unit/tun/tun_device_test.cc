@@ -147,6 +147,44 @@ TEST(OpeningATun, AttachesToOneForSeveralQueues) {
   });
 }
 
+TEST(OpeningATun, CreatesOneForSeveralQueues) {
+  in_network_namespace([] {
+    TunOptions wanted = options();
+    wanted.is_multi_queue = true;
+    const TunDevice first(wanted);
+    const TunDevice second(wanted);
+    EXPECT_EQ(second.queue_packets(), TunOptions{}.queue_packets);
+  });
+}
+
+TEST(OpeningATun, SaysHowToMakeOneOfSeveralQueuesOfOneThatHasOne) {
+  in_network_namespace([] {
+    shell("ip tuntap add dev tun0 mode tun");
+    TunOptions wanted = options();
+    wanted.is_multi_queue = true;
+    EXPECT_EQ(message_of_opening(wanted),
+              "tun0: was made with one queue: run: sudo ip link del tun0 && "
+              "sudo ip tuntap add dev tun0 mode tun user $USER multi_queue && "
+              "sudo ip addr add 192.0.2.1/24 dev tun0 && sudo ip link set tun0 up");
+  });
+}
+
+TEST(OpeningATun, TheQueueIsMadeLongerWhereTheDeviceIsItsOwn) {
+  in_network_namespace([] {
+    {
+      TunOptions wanted = options();
+      wanted.queue_packets = 1234;
+      const TunDevice device(wanted);
+      EXPECT_EQ(device.queue_packets(), 1234U);
+      shell("ip link show tun0 | grep -q 'qlen 1234'");
+    }
+    shell("ip tuntap add dev tun0 mode tun && ip link set tun0 txqueuelen 77");
+    const TunDevice device(options());
+    EXPECT_EQ(device.queue_packets(), 77U);
+    shell("ip link show tun0 | grep -q 'qlen 77'");
+  });
+}
+
 TEST(OpeningATun, SaysThatItIsBusy) {
   in_network_namespace([] {
     const TunDevice device(options());

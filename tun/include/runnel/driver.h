@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "runnel/sockets.h"
 #include "runnel/stack.h"
@@ -11,20 +12,29 @@
 
 namespace runnel::tun {
 
+struct DriverOptions {
+  // Polls the device for up to so long after every packet before it goes to sleep, as long as
+  // packets come in that time: answers are quicker, and a processor is busy. Nothing: some tens of
+  // microseconds, where the traffic shows that it is waited for.
+  std::optional<Duration> busy_poll = {};
+};
+
 // Runs a stack over a device, in one thread.
 //
 // Theory of operation. A turn of the loop is the order that lets an acknowledgment ride on the
 // application's answer:
 //
 //    timers of the stack that are due, and packets that the device held back until now
-//    a batch of packets from the device           until it is empty, or 64
+//    a batch of packets from the device           until it is empty, or 64 packets, or 256 KiB
 //    the application's turn                       posted functions, after(), watch(), the sockets
-//    a batch of packets to the device             until the stack has none, or 64
-//    wait for whatever comes first                not at all when a batch ended at its limit
+//    a batch of packets to the device             until the stack has none, or as many
+//    wait for whatever comes first                not at all when there was something to do
 //
-// It waits with epoll and a limit in nanoseconds; an idle driver sleeps. When the device takes no
-// more packets (Full), the frame is kept, output waits until the device is writable, and input goes
-// on: nothing is lost and nothing spins.
+// A packet costs one read or one write. Other descriptors are looked at when there are no packets,
+// and once a millisecond. Before it sleeps the driver polls the device for a moment when that has
+// paid before (AdaptiveSpin, DriverOptions); an idle driver sleeps, in epoll and with a limit in
+// nanoseconds. When the device takes no more packets (Full), the frame is kept, output waits until
+// the device is writable, and input goes on: nothing is lost and nothing spins.
 //
 // When the stack's memory budget is spent, packets are still read, into a block that the driver
 // keeps for that, and shown to the stack: acknowledgments are what frees its memory.
@@ -34,7 +44,7 @@ class Driver {
  public:
   // All must outlive the driver; `sockets` belongs to `stack`.
   // Throws DeviceError when the system has no descriptors left.
-  Driver(Stack& stack, Sockets& sockets, Device& device);
+  Driver(Stack& stack, Sockets& sockets, Device& device, const DriverOptions& options = {});
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
   ~Driver();
@@ -54,6 +64,11 @@ class Driver {
   // Runs `function` in the loop's thread, soon. The only call that other threads may make (and with
   // them a thread that waits for signals; a signal handler may not).
   void post(std::function<void()> function);
+
+  // Shows `next`'s stack the packets that are strays for this one's (Stack::poll_stray()). For
+  // drivers on the queues of one device, each in a thread: they form a ring, which is closed before
+  // the first of them runs, and none of them may go before all of them have stopped.
+  void pass_strays_to(Driver& next) noexcept;
 
   // Runs `function` once in the loop's thread when `delay` has passed; those that are due together
   // run in the order of their times, and equal times in the order of the calls.

@@ -62,6 +62,15 @@ struct TunOptions {
   // left as it is.
   std::optional<IpPrefix> kernel_address = {};  // the kernel's side, the peer of the stack
   std::optional<std::uint16_t> mtu_octets = {};
+  // Packets that the kernel keeps for the stack, txqueuelen. What comes while it is full is lost
+  // without a word to the sender, so it should hold the windows that the stack offers: without
+  // offload this one holds 14 MB of full segments.
+  std::uint32_t queue_packets = 10'000;
+
+  // The device may be opened several times, by this process or others, and each of them is one of
+  // its queues: the kernel decides by a packet's addresses and ports, and by what was written last
+  // where, which queue it comes from. A device that is there must have been made for that.
+  bool is_multi_queue = false;
 };
 
 // An open TUN device. Opening creates it when it is not there, and attaches to one that is (made
@@ -83,6 +92,8 @@ class TunDevice final : public Device {
 
   [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] std::uint16_t mtu_octets() const noexcept;
+  // How many packets wait at most to be read, when it was opened.
+  [[nodiscard]] std::uint32_t queue_packets() const noexcept;
 
   // Packets that the device refused or that came while it could not be used.
   struct Counters {
