@@ -114,7 +114,7 @@ std::string Host::short_queue() const {
       "{0}: its queue holds {1} packets, so windows are held to {2} octets; for more: sudo ip link "
       "set {0} txqueuelen {3}",
       device_.name(), device_.queue_packets(), stack_.config().tcp.receive_buffer_maximum_octets,
-      kWanted);
+      wanted);
 }
 
 tun::Device& Host::link() noexcept {

@@ -125,8 +125,9 @@ struct Driver::Parts {
   Parts* next = nullptr;               // whose stack is shown the strays of this one's
   std::atomic<int> strays_waiting{0};  // for this one's stack
 
-  bool may_read = true;   // the device may have a packet: not known to be empty
-  bool may_write = true;  // the device was not Full, or is writable again
+  bool may_read = true;              // the device may have a packet: not known to be empty
+  bool may_write = true;             // the device was not Full, or is writable again
+  bool is_waiting_for_room = false;  // ... which the poller is asked to report
   bool is_paused = false;
   bool has_error = false;  // the device's descriptor reported an error
   bool is_stopping = false;
@@ -257,13 +258,17 @@ bool Driver::Parts::output() {
   while (may_write && count < kBatchPackets && octets < kBatchOctets &&
          stack.poll_transmit(frame, now)) {
     octets += frame.size();
-    if (device.write(frame) == Device::WriteStatus::Full) {
+    if (device.write_in_batch(frame) == Device::WriteStatus::Full) {
       kept.keep(frame);
       may_write = false;
-      update_interest();
     } else {
       ++count;
     }
+  }
+  if (may_write) may_write = device.finish_batch() != Device::WriteStatus::Full;
+  if (may_write == is_waiting_for_room) {
+    is_waiting_for_room = !may_write;
+    update_interest();
   }
   // A peer that is this machine's own kernel has answered before write() returned.
   if (count > 0 && !is_paused) may_read = true;
@@ -272,10 +277,8 @@ bool Driver::Parts::output() {
 
 bool Driver::Parts::write_kept() {
   may_write = device.write(kept.frame()) != Device::WriteStatus::Full;
-  if (!may_write) return false;
-  kept.forget();
-  update_interest();
-  return true;
+  if (may_write) kept.forget();
+  return may_write;
 }
 
 Instant Driver::Parts::next_deadline() const {
@@ -287,7 +290,7 @@ Instant Driver::Parts::next_deadline() const {
 
 bool Driver::Parts::poll_device() {
   const Duration limit = spin.limit();
-  if (limit == Duration::zero() || is_paused || kept) return false;
+  if (limit == Duration::zero() || is_paused || !may_write) return false;
   now = monotonic_now();
   const Instant end = std::min(now + limit, next_deadline());
   while (now < end && !posted.has_posts()) {
@@ -338,7 +341,7 @@ void Driver::Parts::device_is_ready(std::uint32_t events) {
 
 void Driver::Parts::update_interest() {
   if (is_paused) return;
-  poller.watch(device.descriptor(), kept ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  poller.watch(device.descriptor(), is_waiting_for_room ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 void Driver::Parts::pause_input(Duration pause) {

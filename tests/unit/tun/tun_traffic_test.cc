@@ -304,6 +304,77 @@ TEST(TunTraffic, ALinkThatGoesDownAndUpAgainRecovers) {
   });
 }
 
+TEST(TunTraffic, ABatchArrivesInOrderWhateverItsPacketsSizes) {
+  in_network_namespace([] {
+    for (const bool offload : {true, false}) {
+      Wire wire(offload);
+      const UniqueFd socket = kernel_socket(SOCK_DGRAM);
+      bind_kernel(socket, 5000);
+      constexpr std::uint8_t kPackets = 100;
+      for (std::uint8_t i = 0; i < kPackets; ++i) {
+        TxFrame frame;
+        const std::size_t octets = i % 40 == 39 ? 1200U : 10U + i;
+        Octets payload(octets, i);
+        fill(frame, udp(payload).serialize(), 28);
+        const Octets before = to_vector(frame.header());
+        EXPECT_EQ(wire.device.write_in_batch(frame), Device::WriteStatus::Written);
+        EXPECT_EQ(to_vector(frame.header()), before);
+        if (i % 33 == 3) {
+          EXPECT_EQ(wire.device.finish_batch(), Device::WriteStatus::Written);
+        }
+      }
+      EXPECT_EQ(wire.device.finish_batch(), Device::WriteStatus::Written);
+      EXPECT_EQ(wire.device.counters().written_packets, kPackets);
+      for (std::uint8_t i = 0; i < kPackets; ++i) {
+        Octets received(2000);
+        ASSERT_GT(::recv(socket.get(), received.data(), received.size(), MSG_DONTWAIT), 0);
+        EXPECT_EQ(received[0], i);
+      }
+    }
+  });
+}
+
+TEST(TunTraffic, APacketByItselfDoesNotOvertakeABatch) {
+  in_network_namespace([] {
+    Wire wire(true);
+    const UniqueFd socket = kernel_socket(SOCK_DGRAM);
+    bind_kernel(socket, 5000);
+    TxFrame frame;
+    fill(frame, udp({1}).serialize(), 28);
+    EXPECT_EQ(wire.device.write_in_batch(frame), Device::WriteStatus::Written);
+    EXPECT_EQ(wire.write(udp({2})), Device::WriteStatus::Written);
+    std::uint8_t octet = 0;
+    EXPECT_EQ(::recv(socket.get(), &octet, 1, MSG_DONTWAIT), 1);
+    EXPECT_EQ(octet, 1);
+  });
+}
+
+TEST(TunTraffic, PacketsOfABatchAreCountedOneByOne) {
+  in_network_namespace([] {
+    Wire wire(true);
+    TxFrame frame;
+    for (int i = 0; i < 20; ++i) {
+      fill(frame, i % 2 == 0 ? udp({1}).serialize() : Octets(40, 0xff), 28);  // IP version 15
+      EXPECT_EQ(wire.device.write_in_batch(frame), Device::WriteStatus::Written);
+    }
+    EXPECT_EQ(wire.device.finish_batch(), Device::WriteStatus::Written);
+    EXPECT_EQ(wire.device.counters().written_packets, 10U);
+    EXPECT_EQ(wire.device.counters().write_refused, 10U);
+    shell("ip link set tun0 down");
+    fill(frame, udp({1}).serialize(), 28);
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_EQ(wire.device.write_in_batch(frame), Device::WriteStatus::Written);
+    }
+    EXPECT_EQ(wire.device.finish_batch(), Device::WriteStatus::Written);
+    EXPECT_EQ(wire.device.counters().write_link_down, 20U);
+    shell("ip link del tun0");
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_EQ(wire.device.write_in_batch(frame), Device::WriteStatus::Written);
+    }
+    EXPECT_THROW((void)wire.device.finish_batch(), DeviceError);
+  });
+}
+
 TEST(TunTraffic, ADeletedDeviceIsAnErrorForEveryCall) {
   in_network_namespace([] {
     Wire wire(true);

@@ -41,6 +41,11 @@ class Device {
   // Writes one packet. Throws DeviceError when the device is gone for good.
   [[nodiscard]] virtual WriteStatus write(TxFrame& frame) = 0;
 
+  // As write(), but the packet may be kept for a batch, to be written behind the last one.
+  [[nodiscard]] virtual WriteStatus write_in_batch(TxFrame& frame) { return write(frame); }
+  // Writes what was kept. Full: not all of it, and this is to be called again.
+  [[nodiscard]] virtual WriteStatus finish_batch() { return WriteStatus::Written; }
+
   // What to wait on for packets.
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
   [[nodiscard]] virtual bool checksum_offload() const noexcept = 0;
@@ -86,6 +91,9 @@ class TunDevice final : public Device {
 
   [[nodiscard]] ReadStatus read(RxBuffer& buffer) override;
   [[nodiscard]] WriteStatus write(TxFrame& frame) override;
+  // Short packets leave many at a time, by io_uring where the program may use it.
+  [[nodiscard]] WriteStatus write_in_batch(TxFrame& frame) override;
+  [[nodiscard]] WriteStatus finish_batch() override;
   [[nodiscard]] int descriptor() const noexcept override;
   [[nodiscard]] bool checksum_offload() const noexcept override;
   [[nodiscard]] bool tcp_segmentation_offload() const noexcept override;
