@@ -118,7 +118,7 @@ struct Driver::Parts {
   std::size_t input_limit = 1;  // packets of the next batch
 
   AdaptiveSpin spin;
-  std::optional<Instant> empty_since;  // when the loop ran out of work
+  std::optional<Instant> empty_since;  // when, after the last packet, the loop ran out of work
   Instant looked_around{};
   Instant now{};  // when the turn under way began
 
@@ -147,11 +147,7 @@ bool Driver::Parts::turn() {
   }
   const bool has_input = input();
   const bool has_worked = answer() || has_input;
-  if (has_worked) {
-    empty_since.reset();
-  } else if (!empty_since) {
-    empty_since = now;
-  }
+  if (!has_worked && !empty_since) empty_since = now;
   return has_worked;
 }
 
@@ -192,7 +188,8 @@ bool Driver::Parts::input() {
   }
   if (count == 0) return false;
   input_limit = std::min(count * 2, kBatchPackets);
-  if (empty_since) spin.on_packet_after(now - *std::exchange(empty_since, std::nullopt));
+  if (empty_since) spin.on_packet_after(now - *empty_since);
+  empty_since.reset();
   pass_strays();
   return true;
 }
@@ -270,9 +267,11 @@ bool Driver::Parts::output() {
     is_waiting_for_room = !may_write;
     update_interest();
   }
+  if (count == 0) return false;
+  empty_since.reset();
   // A peer that is this machine's own kernel has answered before write() returned.
-  if (count > 0 && !is_paused) may_read = true;
-  return count > 0;
+  if (!is_paused) may_read = true;
+  return true;
 }
 
 bool Driver::Parts::write_kept() {
@@ -290,9 +289,9 @@ Instant Driver::Parts::next_deadline() const {
 
 bool Driver::Parts::poll_device() {
   const Duration limit = spin.limit();
-  if (limit == Duration::zero() || is_paused || !may_write) return false;
+  if (limit == Duration::zero() || is_paused || !may_write || !empty_since) return false;
   now = monotonic_now();
-  const Instant end = std::min(now + limit, next_deadline());
+  const Instant end = std::min(*empty_since + limit, next_deadline());
   while (now < end && !posted.has_posts()) {
     may_read = true;
     if (input()) {

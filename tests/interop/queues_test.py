@@ -21,10 +21,6 @@ def thread_seconds(pid):
     return seconds
 
 
-def device_counters(name):
-    said = os.popen(f"ip -s -j link show {name}").read()
-    return json.loads(said)[0]["stats64"]
-
 
 class QueuesTest(InteropTest):
     def converse(self, streams, turns=20):
@@ -166,6 +162,9 @@ class BusyPollTest(InteropTest):
 
 
 class DeviceQueueTest(InteropTest):
+    def counters(self):
+        return json.loads(self.run_program("ip", "-s", "-j", "link", "show", "tun0"))[0]["stats64"]
+
     def test_without_offload_nothing_is_lost_in_a_short_queue(self):
         self.run_program("ip", "tuntap", "add", "dev", "tun0", "mode", "tun")
         self.addCleanup(link, "del", "tun0")
@@ -177,7 +176,7 @@ class DeviceQueueTest(InteropTest):
                 stream.sendall(bytes(MIB))
             stream.shutdown(1)
             self.assertEqual(stream.recv(1), b"")
-        counters = device_counters("tun0")
+        counters = self.counters()
         self.assertEqual(counters["tx"]["dropped"], 0)
         self.assertGreater(counters["tx"]["packets"], 64 * MIB // 1500)
 
@@ -189,7 +188,7 @@ class DeviceQueueTest(InteropTest):
                 stream.sendall(bytes(MIB))
             stream.shutdown(1)
             self.assertEqual(stream.recv(1), b"")
-        self.assertEqual(device_counters("tun0")["tx"]["dropped"], 0)
+        self.assertEqual(self.counters()["tx"]["dropped"], 0)
 
 
 if __name__ == "__main__":
