@@ -125,7 +125,8 @@ class DeviceTest(InteropTest):
     def test_help_is_no_error(self):
         said = self.run_program(RUNNEL, "serve", "--help")
         for option in ("--tun", "--address", "--peer", "--mtu", "--echo", "--discard", "--chargen",
-                       "--http", "--chat", "--http-root", "--no-offload", "--pcap", "-v"):
+                       "--http", "--chat", "--http-root", "--no-offload", "--pcap", "--queues",
+                       "--busy-poll", "-v"):
             self.assertIn(option, said)
 
 
