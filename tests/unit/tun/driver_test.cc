@@ -108,6 +108,52 @@ TEST_F(DriverTest, AFullDeviceIsWaitedForAndNotAskedAgainAndAgain) {
   EXPECT_EQ(device_.fulls, 1);
 }
 
+// Keeps packets until the end of the batch.
+class BatchingDevice : public PairDevice {
+ public:
+  WriteStatus write_in_batch(TxFrame& frame) override {
+    if (batch_.size() >= 16 && finish_batch() == WriteStatus::Full) return WriteStatus::Full;
+    Octets flat(frame.size());
+    frame.copy_to(flat);
+    batch_.push_back(std::move(flat));
+    return WriteStatus::Written;
+  }
+  WriteStatus finish_batch() override {
+    while (!batch_.empty()) {
+      if (send(batch_.front()) == WriteStatus::Full) return WriteStatus::Full;
+      batch_.erase(batch_.begin());
+    }
+    return WriteStatus::Written;
+  }
+
+ private:
+  std::vector<Octets> batch_;
+};
+
+TEST_F(DriverTest, AFullDeviceThatKeepsBatchesLosesNothing) {
+  BatchingDevice device;
+  Driver driver(stack_, sockets_, device);
+  std::uint16_t sent = 0;
+  std::uint16_t received = 0;
+  const Instant end = monotonic_now() + 5s;
+  const auto run_until_full = [&] {
+    const int before = device.fulls;
+    while (device.fulls == before && sent < 400 && monotonic_now() < end) {
+      if (device.inject(echo_request(sent, 500))) ++sent;
+      driver.run_once(0ns);
+    }
+  };
+  while (received < 400 && monotonic_now() < end) {
+    run_until_full();
+    const int fulls = device.fulls;
+    for (int i = 0; i < 20; ++i) driver.run_once(1ms);
+    EXPECT_LE(device.fulls, fulls + 1) << "it is waited for";
+    while (const auto sequence = reply_sequence(device.next())) EXPECT_EQ(*sequence, received++);
+  }
+  EXPECT_EQ(received, 400);
+  EXPECT_GT(device.fulls, 1);
+}
+
 TEST_F(DriverTest, InputGoesOnWhileTheDeviceIsFull) {
   std::uint16_t sent = 0;
   EXPECT_TRUE(run_until([&] {

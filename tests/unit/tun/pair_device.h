@@ -19,7 +19,7 @@ namespace runnel::tun {
 
 using Octets = std::vector<std::uint8_t>;
 
-class PairDevice final : public Device {
+class PairDevice : public Device {
  public:
   PairDevice() {
     int ends[2] = {-1, -1};
@@ -43,12 +43,7 @@ class PairDevice final : public Device {
   WriteStatus write(TxFrame& frame) override {
     Octets flat(frame.size());
     frame.copy_to(flat);
-    if (::send(ours_.get(), flat.data(), flat.size(), MSG_NOSIGNAL) >= 0) {
-      return WriteStatus::Written;
-    }
-    if (errno != EAGAIN) return WriteStatus::Dropped;
-    ++fulls;
-    return WriteStatus::Full;
+    return send(flat);
   }
   int descriptor() const noexcept override { return ours_.get(); }
   bool checksum_offload() const noexcept override { return false; }
@@ -69,6 +64,16 @@ class PairDevice final : public Device {
   int reads = 0;
   int fulls = 0;
   bool is_gone = false;
+
+ protected:
+  WriteStatus send(const Octets& packet) {
+    if (::send(ours_.get(), packet.data(), packet.size(), MSG_NOSIGNAL) >= 0) {
+      return WriteStatus::Written;
+    }
+    if (errno != EAGAIN) return WriteStatus::Dropped;
+    ++fulls;
+    return WriteStatus::Full;
+  }
 
  private:
   UniqueFd ours_;
