@@ -32,7 +32,8 @@ namespace runnel::base {
 // every value becomes a word of 64 bits, and every word a tag of four bits and as many octets as it
 // needs: none for zero, for one, for the two values that stand for infinity, and for a word that
 // repeats the one before. Several zeros in a row share one or two tags. For times the distance to a
-// common `reference` counts, for points in sequence space that to the point before.
+// common `reference` counts, for points in sequence space that to the point before. What one call
+// of archive() names shares a word for all its bools, and for which of its optionals have a value.
 //
 //    | octets of the first word, of the second ...   ... tags of the third, second, first word |
 namespace archive_words {
@@ -82,12 +83,48 @@ class Archive {
 
   template <typename... Variables>
   void operator()(Variables&... variables) {
+    if constexpr ((IsFlag<Variables>::value || ...)) visit_flags(variables...);
     (visit(variables), ...);
   }
 
  private:
+  // What a single bit tells: a bool, and whether an optional has a value.
+  template <typename T>
+  struct IsFlag : std::is_same<T, bool> {};
+  template <typename T>
+  struct IsFlag<std::optional<T>> : std::true_type {};
+
   [[nodiscard]] std::uint64_t word(std::uint64_t value) noexcept {
     return static_cast<Coder&>(*this).word(value);
+  }
+
+  template <typename... Variables>
+  void visit_flags(Variables&... variables) {
+    static_assert((std::size_t{IsFlag<Variables>::value} + ...) <= 64);
+    std::uint64_t flags = 0;
+    unsigned bit = 0;
+    (gather(variables, flags, bit), ...);
+    flags = word(flags);
+    bit = 0;
+    (scatter(variables, flags, bit), ...);
+  }
+  template <typename T>
+  static void gather(const T& variable, std::uint64_t& flags, unsigned& bit) noexcept {
+    if constexpr (std::is_same_v<T, bool>) {
+      flags |= std::uint64_t{variable} << bit++;
+    } else if constexpr (IsFlag<T>::value) {
+      flags |= std::uint64_t{variable.has_value()} << bit++;
+    }
+  }
+  template <typename T>
+  static void scatter(T& variable, std::uint64_t flags, unsigned& bit) {
+    if constexpr (std::is_same_v<T, bool>) {
+      variable = (flags >> bit++ & 1U) != 0;
+    } else if constexpr (IsFlag<T>::value) {
+      const bool has_value = (flags >> bit++ & 1U) != 0;
+      if (!has_value) variable.reset();
+      if (has_value && !variable) variable.emplace(typename T::value_type{});
+    }
   }
 
   template <typename T>
@@ -102,7 +139,7 @@ class Archive {
       variable = static_cast<T>(
           static_cast<Number>(word(static_cast<std::uint64_t>(static_cast<Number>(variable)))));
     } else if constexpr (std::is_same_v<T, bool>) {
-      variable = word(variable ? 1 : 0) != 0;
+      // among the flags
     } else if constexpr (std::is_integral_v<T>) {
       variable = static_cast<T>(word(static_cast<std::uint64_t>(variable)));
     } else if constexpr (archive_words::SequencePoint<T>) {
@@ -114,19 +151,21 @@ class Archive {
 
   template <typename T>
   void visit(std::optional<T>& variable) {
-    bool has_value = variable.has_value();
-    visit(has_value);
-    if (!has_value) {
-      variable.reset();
-      return;
+    if (variable) visit_value(*variable);
+  }
+  // A bool inside an optional is none of the flags.
+  template <typename T>
+  void visit_value(T& value) {
+    if constexpr (IsFlag<T>::value) {
+      (*this)(value);
+    } else {
+      visit(value);
     }
-    if (!variable) variable.emplace(T{});
-    visit(*variable);
   }
 
   template <typename T, std::size_t kSize>
   void visit(std::array<T, kSize>& variables) {
-    for (T& variable : variables) visit(variable);
+    for (T& variable : variables) visit_value(variable);
   }
 
   // The origin of the time line often means "not yet".
