@@ -221,7 +221,7 @@ class Bbr final : public CongestionControl {
 
   template <typename Archive>
   void archive(Archive& archive) {
-    archive(bbr_, c_, rs_, max_bw_filter_, extra_acked_filter_, dice_, now_);
+    archive(bbr_, c_, rs_, max_bw_filter_, extra_acked_filter_, recent_inflight_, dice_, now_);
     archive(inflight_reached_, has_seen_rtt_, uses_cwnd_in_round_, used_cwnd_in_round_);
     archive(is_in_fast_recovery_, is_in_recovery_, lost_ranges_in_round_, lost_until_);
     archive(marked_in_round_, is_mark_news_, has_uncounted_mark_);
