@@ -25,13 +25,13 @@ constexpr std::size_t kBeginOfPacket = 16;
 static_assert(kBeginOfPacket >= kVnetHeaderOctets);
 
 // What one packet of 61 octets costs, in nanoseconds of processor time, system call and the
-// kernel's work together (Linux 6.18; medians):
+// kernel's work together (Linux 6.18; the least of several runs beside other programs):
 //
 //                              write   writev of 2     read   readv of 2
-//    one at a time             1,660      1,800         680      770
-//    io_uring, one             2,170                  1,100
-//    io_uring, 4 at a time     1,550                    710
-//    io_uring, 32 at a time    1,280                    560
+//    one at a time             1,620      1,760         650      760
+//    io_uring, one             2,150                  1,100
+//    io_uring, 4 at a time     1,550                    735
+//    io_uring, 32 at a time    1,230                    530
 //
 // So short packets are put together in one piece before they are written, and batches of them are
 // written by io_uring. Reading by it would save less, and would have to know how many packets there
