@@ -35,7 +35,7 @@ constexpr std::uint16_t kPeerPort = 40000;
 constexpr std::uint32_t kRequestOctets = 64;
 constexpr std::size_t kEnoughToTell = 500'000;
 constexpr double kMostOctets = 600;  // of resident memory, for each of so many
-constexpr std::size_t kAskedAgain = 10'000;
+constexpr std::uint32_t kAskedAgain = 10'000;
 
 // Octets of memory that the process has at present.
 double resident_octets() {
