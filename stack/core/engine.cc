@@ -87,8 +87,8 @@ std::optional<Event> Engine::poll_event() {
 
 // --- Looking up ----------------------------------------------------------------------------------
 
-DemuxHandle Engine::look_up(const tcp::FourTuple& tuple) const noexcept {
-  return demux_.find(demux_.hash(tuple), [&](DemuxHandle handle) { return is_at(handle, tuple); });
+DemuxHandle Engine::look_up(const tcp::FourTuple& tuple, std::uint64_t hash) const noexcept {
+  return demux_.find(hash, [&](DemuxHandle handle) { return is_at(handle, tuple); });
 }
 
 ListenerId Engine::listener_for(const Endpoint& local) const noexcept {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -40,7 +41,8 @@ namespace runnel::core {
 // Theory of operation. Each public call of <runnel/stack.h> is a function here of the same name:
 //
 //    receive()        ip_input.cc    validation, reassembly, ICMP; TCP goes on to tcp_input.cc,
-//                                    which finds the connection, record or listener
+//                                    which finds the connection, record or listener;
+//                                    batch_input.cc does so for several packets at once
 //    advance()        timers.cc
 //    poll_transmit()  transmit.cc    control packets first, then the connections on the ready list
 //    listen() ...     calls.cc       the application's calls
@@ -62,6 +64,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   // --- The link's side -------------------------------------------------------------------------
   [[nodiscard]] RxBuffer acquire_rx_buffer();
   void receive(RxBuffer packet, Instant now);
+  void receive(std::span<RxBuffer> batch, Instant now);
   void receive(Bytes packet, Instant now, const PacketMeta& meta);
   [[nodiscard]] bool poll_transmit(TxFrame& frame, Instant now);
   [[nodiscard]] std::optional<RxBuffer> poll_stray();
@@ -128,9 +131,13 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
     PacketMeta meta;
     buffer::SlabRef block;
     ip::DestinationClass destination = ip::DestinationClass::Local;
+    // Of a TCP segment's endpoints, where that is known already.
+    std::optional<std::uint64_t> demux_hash;
   };
 
   // --- ip_input.cc -----------------------------------------------------------------------------
+  // Counts the packet and checks its IP header; nothing if it is dropped. Without its block yet.
+  [[nodiscard]] std::optional<Arrival> check_packet(const RxBuffer& packet);
   void deliver(const Arrival& arrival);
   void deliver_fragment(const Arrival& arrival);
   void icmp_arrives(const Arrival& arrival);
@@ -144,6 +151,11 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   // Keeps a packet of no connection here for the other stacks of these addresses. False when all of
   // them were asked, so that it has to be refused.
   [[nodiscard]] bool keep_stray(const Arrival& arrival);
+
+  // --- batch_input.cc --------------------------------------------------------------------------
+  [[nodiscard]] std::optional<std::uint64_t> demux_hash_of(const wire::Ipv4View& packet) const;
+  void prefetch(DemuxHandle handle) const noexcept;
+  void receive_window(std::span<RxBuffer> packets);
 
   // --- tcp_input.cc ----------------------------------------------------------------------------
   void tcp_arrives(const Arrival& arrival);
@@ -269,7 +281,10 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] Listener* listener(ListenerId id) noexcept {
     return listeners_.find(id.index, id.generation);
   }
-  [[nodiscard]] DemuxHandle look_up(const tcp::FourTuple& tuple) const noexcept;
+  [[nodiscard]] DemuxHandle look_up(const tcp::FourTuple& tuple) const noexcept {
+    return look_up(tuple, demux_.hash(tuple));
+  }
+  [[nodiscard]] DemuxHandle look_up(const tcp::FourTuple& tuple, std::uint64_t hash) const noexcept;
   [[nodiscard]] ListenerId listener_for(const Endpoint& local) const noexcept;
   [[nodiscard]] bool is_local(const IpAddress& address) const noexcept {
     return addresses_.contains(address);

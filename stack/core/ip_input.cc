@@ -38,6 +38,13 @@ void Engine::receive(Bytes packet, Instant now, const PacketMeta& meta) {
 
 void Engine::receive(RxBuffer packet, Instant now) {
   set_now(now);
+  auto arrival = check_packet(packet);
+  if (!arrival) return;
+  arrival->block = buffer::SlabRef::adopt(packet.release());
+  deliver(*arrival);
+}
+
+std::optional<Engine::Arrival> Engine::check_packet(const RxBuffer& packet) {
   const Bytes octets = packet.packet();
   ++counters_.ip_in_receives;
   counters_.ip_in_octets += octets.size();
@@ -45,15 +52,14 @@ void Engine::receive(RxBuffer packet, Instant now) {
   const auto view = wire::Ipv4View::parse(octets, &reason);
   if (!view) {
     counters_.drop(reason);
-    return;
+    return std::nullopt;
   }
   const ip::InputVerdict verdict = ip::check_input(*view, addresses_);
   if (verdict.drop) {
     counters_.drop(*verdict.drop);
-    return;
+    return std::nullopt;
   }
-  const PacketMeta meta = packet.meta;
-  deliver({*view, meta, buffer::SlabRef::adopt(packet.release()), verdict.destination});
+  return Arrival{*view, packet.meta, {}, verdict.destination, {}};
 }
 
 void Engine::deliver(const Arrival& arrival) {
@@ -81,7 +87,7 @@ void Engine::deliver_fragment(const Arrival& arrival) {
   if (!whole) return;
   const auto view = wire::Ipv4View::parse(whole->bytes());
   if (!view || view->is_fragment()) return;
-  deliver({*view, {}, whole->slab, arrival.destination});
+  deliver({*view, {}, whole->slab, arrival.destination, {}});
 }
 
 // --- ICMP ----------------------------------------------------------------------------------------

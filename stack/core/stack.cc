@@ -21,6 +21,9 @@ RxBuffer Stack::acquire_rx_buffer() {
 void Stack::receive(RxBuffer packet, Instant now) {
   engine_->receive(std::move(packet), now);
 }
+void Stack::receive(std::span<RxBuffer> batch, Instant now) {
+  engine_->receive(batch, now);
+}
 void Stack::receive(Bytes packet, Instant now, const PacketMeta& meta) {
   engine_->receive(packet, now, meta);
 }

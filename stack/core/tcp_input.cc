@@ -46,7 +46,8 @@ void Engine::tcp_arrives(const Arrival& arrival) {
 
   const tcp::FourTuple tuple{{destination, view->destination_port()},
                              {source, view->source_port()}};
-  const DemuxHandle handle = look_up(tuple);
+  const DemuxHandle handle =
+      look_up(tuple, arrival.demux_hash ? *arrival.demux_hash : demux_.hash(tuple));
   switch (handle.kind) {
     case Kind::Connection:
       segment_arrives_for_connection(handle.index, seg);

@@ -161,7 +161,8 @@ void Engine::deliver_looped_back() {
   deliver({*view,
            {.checksum = ChecksumStatus::Verified},
            packet.slab,
-           addresses_.classify(view->destination())});
+           addresses_.classify(view->destination()),
+           {}});
 }
 
 }  // namespace runnel::core

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "runnel/buffer.h"
 #include "runnel/bytes.h"
@@ -108,6 +109,10 @@ class Stack {
 
   // Takes one packet from the link. Never fails: what is wrong with it is counted.
   void receive(RxBuffer packet, Instant now);
+  // The same for several packets, in their order and with the same outcome as one by one. It is
+  // faster, the more connections there are: what the later packets need is fetched from memory
+  // while the stack works on the earlier ones. Afterwards every buffer of the batch is empty.
+  void receive(std::span<RxBuffer> batch, Instant now);
   // The same for a packet in memory of the caller's, which is copied.
   void receive(Bytes packet, Instant now, const PacketMeta& meta = {});
 

@@ -1,5 +1,7 @@
 #include "stack/base/slot_map.h"
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <set>
@@ -147,6 +149,112 @@ TEST(SlotMap, AlignsItsObjects) {
     const auto key = slots.create([](void* storage, const auto&) { new (storage) Aligned; });
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&slots.at(key.index)) % 64, 0U);
   }
+}
+
+// Large enough for a chunk to have few of them.
+struct Large {
+  std::array<std::uint8_t, 4000> octets;
+};
+class SlotMapOfLarge : public ::testing::Test {
+ protected:
+  static constexpr std::size_t kChunk = 64;  // so many in a chunk of 256 KiB
+
+  std::uint32_t create() {
+    const auto key = slots_.create([](void* storage, const auto&) { new (storage) Large; });
+    keys_[key.index] = key.generation;
+    return key.index;
+  }
+  void erase(std::uint32_t index) {
+    slots_.erase(index);
+    keys_.erase(index);
+  }
+
+  SlotMap<Large> slots_;
+  std::map<std::uint32_t, std::uint32_t> keys_;
+};
+
+TEST_F(SlotMapOfLarge, AChunkGoesWithItsLastObject) {
+  EXPECT_EQ(slots_.chunk_count(), 0U);
+  std::vector<std::uint32_t> indices;
+  for (std::size_t i = 0; i < 10 * kChunk; ++i) indices.push_back(create());
+  EXPECT_EQ(slots_.chunk_count(), 10U);
+  for (std::size_t i = 0; i + 1 < indices.size(); ++i) {
+    erase(indices[i]);
+    // One that is empty is kept.
+    ASSERT_EQ(slots_.chunk_count(), std::min<std::size_t>(10 - (i + 1) / kChunk + 1, 10));
+  }
+  erase(indices.back());
+  EXPECT_EQ(slots_.chunk_count(), 1U);
+  for (std::size_t i = 0; i < 10 * kChunk; ++i) create();
+  EXPECT_EQ(slots_.chunk_count(), 10U);
+}
+
+TEST_F(SlotMapOfLarge, AnObjectThatComesAndGoesCostsNoChunk) {
+  for (std::size_t i = 0; i < 3 * kChunk; ++i) create();
+  const auto last = create();
+  EXPECT_EQ(slots_.chunk_count(), 4U);
+  erase(last);
+  for (int i = 0; i < 100; ++i) {
+    erase(create());
+    ASSERT_EQ(slots_.chunk_count(), 4U);
+  }
+}
+
+TEST_F(SlotMapOfLarge, AKeyFindsNothingInTheNextLifeOfItsChunk) {
+  std::set<std::pair<std::uint32_t, std::uint32_t>> seen;
+  for (int life = 0; life < 5; ++life) {
+    std::vector<std::uint32_t> indices;
+    for (std::size_t i = 0; i < 3 * kChunk; ++i) indices.push_back(create());
+    // The first slot has had more lives than the others.
+    for (int i = 0; i < 7; ++i) {
+      erase(indices[0]);
+      indices[0] = create();
+      seen.insert({indices[0], keys_[indices[0]]});
+    }
+    for (const auto& key : keys_) {
+      EXPECT_TRUE(seen.insert(key).second || key.first == indices[0]) << "a key given out twice";
+    }
+    for (const auto& [index, generation] : seen) {
+      const bool is_there = keys_.contains(index) && keys_[index] == generation;
+      EXPECT_EQ(slots_.find(index, generation) != nullptr, is_there);
+    }
+    while (!indices.empty()) {
+      erase(indices.back());
+      indices.pop_back();
+    }
+  }
+  for (const auto& [index, generation] : seen) {
+    EXPECT_EQ(slots_.find(index, generation), nullptr);
+    EXPECT_EQ(slots_.find(index, generation + 1), nullptr);
+  }
+}
+
+TEST_F(SlotMapOfLarge, GrowsAndShrinksAsAMapDoes) {
+  SeededRandom random(9);
+  for (int step = 0; step < 40'000; ++step) {
+    // Waves of growing and shrinking, up to a few thousand.
+    const bool grows = (step / 4000) % 2 == 0;
+    if (keys_.empty() || random.below(100) < (grows ? 70 : 30)) {
+      const std::size_t before = keys_.size();
+      create();
+      ASSERT_EQ(keys_.size(), before + 1) << "an index that was in use";
+    } else {
+      auto victim = keys_.lower_bound(
+          static_cast<std::uint32_t>(random.below(keys_.rbegin()->first + std::uint64_t{1})));
+      erase(victim->first);
+    }
+    ASSERT_EQ(slots_.size(), keys_.size());
+    ASSERT_LE(slots_.chunk_count(), keys_.size() + 1);
+  }
+  std::size_t visited = 0;
+  slots_.for_each([&](std::uint32_t index, Large&) {
+    ++visited;
+    EXPECT_EQ(slots_.key_at(index).generation, keys_.at(index));
+    EXPECT_EQ(slots_.address_of(index), &slots_.at(index));
+  });
+  EXPECT_EQ(visited, keys_.size());
+  slots_.clear();
+  EXPECT_EQ(slots_.chunk_count(), 1U);
 }
 
 TEST(SlotMap, BehavesAsAMapByKey) {

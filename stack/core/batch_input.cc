@@ -1,0 +1,91 @@
+// Several packets from the link at once, so that they wait for memory together.
+//
+// Theory of operation. Among a million connections nothing that a packet needs is in the cache: its
+// bucket of the demux, then what the bucket names. One by one every packet waits for both. A batch
+// is read three times instead, and what the next reading needs is fetched meanwhile:
+//
+//    first     check the IP header, hash the endpoints;   fetch the bucket
+//    second    look into the bucket;                      fetch the connection or record
+//    third     hand up the packet, as receive() of a single packet does
+//
+// Nothing but the third changes any state, and it asks the demux again (with the same hash): an
+// earlier packet of the batch may have opened or closed what a later one is for.
+#include <algorithm>
+#include <array>
+
+#include "stack/core/engine.h"
+
+namespace runnel::core {
+
+namespace {
+
+// How many packets are read together: enough for the processor, which can wait for a few dozen
+// lines at a time, and few enough for their connections to stay in the cache until the end.
+constexpr std::size_t kWindowPackets = 32;
+
+constexpr std::size_t kCacheLineOctets = 64;
+
+}  // namespace
+
+void Engine::receive(std::span<RxBuffer> batch, Instant now) {
+  set_now(now);
+  while (!batch.empty()) {
+    const std::size_t count = std::min(batch.size(), kWindowPackets);
+    receive_window(batch.first(count));
+    batch = batch.subspan(count);
+  }
+}
+
+// The memory of a packet that is dropped is given back in its turn too: whether there is enough
+// left for another must not depend on how packets are batched.
+void Engine::receive_window(std::span<RxBuffer> packets) {
+  std::array<std::optional<Arrival>, kWindowPackets> arrivals;
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    arrivals[i] = check_packet(packets[i]);
+    if (!arrivals[i]) continue;
+    arrivals[i]->demux_hash = demux_hash_of(arrivals[i]->packet);
+    if (arrivals[i]->demux_hash) demux_.prefetch(*arrivals[i]->demux_hash);
+  }
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    if (!arrivals[i] || !arrivals[i]->demux_hash) continue;
+    prefetch(demux_.find(*arrivals[i]->demux_hash, [](DemuxHandle) { return true; }));
+  }
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    RxBuffer packet = std::move(packets[i]);
+    if (!arrivals[i]) continue;
+    arrivals[i]->block = buffer::SlabRef::adopt(packet.release());
+    deliver(*arrivals[i]);
+    arrivals[i].reset();
+  }
+}
+
+// The hash under which tcp_arrives() will look for the packet's endpoints, if it comes to that.
+std::optional<std::uint64_t> Engine::demux_hash_of(const wire::Ipv4View& packet) const {
+  if (packet.protocol() != wire::kProtocolTcp || packet.is_fragment()) return std::nullopt;
+  const auto segment = wire::TcpView::parse(packet.payload());
+  if (!segment) return std::nullopt;
+  return demux_.hash({{packet.destination(), segment->destination_port()},
+                      {packet.source(), segment->source_port()}});
+}
+
+void Engine::prefetch(DemuxHandle handle) const noexcept {
+  const auto fetch = [](const void* record, std::size_t octets) {
+    const auto* const begin = static_cast<const std::byte*>(record);
+    for (std::size_t at = 0; at < octets; at += kCacheLineOctets) __builtin_prefetch(begin + at);
+  };
+  switch (handle.kind) {
+    case Kind::Connection:
+      fetch(connections_.address_of(handle.index), sizeof(HostedConnection));
+      return;
+    case Kind::SynReceived:
+      fetch(half_open_.address_of(handle.index), sizeof(HalfOpen));
+      return;
+    case Kind::TimeWait:
+      fetch(time_wait_.address_of(handle.index), sizeof(Waiting));
+      return;
+    case Kind::None:
+      return;
+  }
+}
+
+}  // namespace runnel::core
