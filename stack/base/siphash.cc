@@ -33,49 +33,16 @@ std::uint64_t load_le_word(const std::uint8_t* octets) noexcept {
   }
 }
 
-struct SipState {
-  std::uint64_t v0, v1, v2, v3;
-
-  explicit SipState(const SipHashKey& key) noexcept
-      : v0(key.k0 ^ 0x736f6d6570736575U),
-        v1(key.k1 ^ 0x646f72616e646f6dU),
-        v2(key.k0 ^ 0x6c7967656e657261U),
-        v3(key.k1 ^ 0x7465646279746573U) {}
-
-  void round() noexcept {
-    v0 += v1;
-    v1 = std::rotl(v1, 13) ^ v0;
-    v0 = std::rotl(v0, 32);
-    v2 += v3;
-    v3 = std::rotl(v3, 16) ^ v2;
-    v0 += v3;
-    v3 = std::rotl(v3, 21) ^ v0;
-    v2 += v1;
-    v1 = std::rotl(v1, 17) ^ v2;
-    v2 = std::rotl(v2, 32);
-  }
-
-  template <int kRounds>
-  void rounds() noexcept {
-    for (int i = 0; i < kRounds; ++i) round();
-  }
-};
-
 template <int kCompressionRounds, int kFinalizationRounds>
 std::uint64_t siphash(const SipHashKey& key, Bytes data) noexcept {
   SipState state{key};
-  const auto absorb = [&state](std::uint64_t word) noexcept {
-    state.v3 ^= word;
-    state.template rounds<kCompressionRounds>();
-    state.v0 ^= word;
-  };
   std::size_t at = 0;
-  for (; data.size() - at >= 8; at += 8) absorb(load_le_word(data.data() + at));
-  // The last word carries the remaining octets and, on top, the length modulo 256.
-  absorb(load_le(data.data() + at, data.size() - at) | std::uint64_t{data.size()} << 56U);
-  state.v2 ^= 0xffU;
-  state.rounds<kFinalizationRounds>();
-  return state.v0 ^ state.v1 ^ state.v2 ^ state.v3;
+  for (; data.size() - at >= 8; at += 8) {
+    state.absorb<kCompressionRounds>(load_le_word(data.data() + at));
+  }
+  state.absorb<kCompressionRounds>(
+      SipState::last_word(load_le(data.data() + at, data.size() - at), data.size()));
+  return state.finish<kFinalizationRounds>();
 }
 
 }  // namespace

@@ -39,24 +39,18 @@ void Engine::receive(std::span<RxBuffer> batch, Instant now) {
 // The memory of a packet that is dropped is given back in its turn too: whether there is enough
 // left for another must not depend on how packets are batched.
 void Engine::receive_window(std::span<RxBuffer> packets) {
-  std::array<std::optional<Arrival>, kWindowPackets> arrivals;
+  std::array<Preview, kWindowPackets> previews;
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    arrivals[i] = check_packet(packets[i]);
-    if (!arrivals[i]) continue;
-    arrivals[i]->demux_hash = demux_hash_of(arrivals[i]->packet);
-    if (arrivals[i]->demux_hash) demux_.prefetch(*arrivals[i]->demux_hash);
+    Preview& preview = previews[i] = check_packet(packets[i]);
+    if (!preview.packet) continue;
+    preview.demux_hash = demux_hash_of(*preview.packet);
+    if (preview.demux_hash) demux_.prefetch(*preview.demux_hash);
   }
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (!arrivals[i] || !arrivals[i]->demux_hash) continue;
-    prefetch(demux_.find(*arrivals[i]->demux_hash, [](DemuxHandle) { return true; }));
+    if (!previews[i].demux_hash) continue;
+    prefetch(demux_.find(*previews[i].demux_hash, [](DemuxHandle) { return true; }));
   }
-  for (std::size_t i = 0; i < packets.size(); ++i) {
-    RxBuffer packet = std::move(packets[i]);
-    if (!arrivals[i]) continue;
-    arrivals[i]->block = buffer::SlabRef::adopt(packet.release());
-    deliver(*arrivals[i]);
-    arrivals[i].reset();
-  }
+  for (std::size_t i = 0; i < packets.size(); ++i) deliver(previews[i], std::move(packets[i]));
 }
 
 // The hash under which tcp_arrives() will look for the packet's endpoints, if it comes to that.

@@ -48,7 +48,13 @@ class Demux {
   explicit Demux(Random& random);
 
   [[nodiscard]] std::uint64_t hash(const tcp::FourTuple& tuple) const noexcept {
-    return base::siphash_1_3(key_, tcp::octets_of(tuple).bytes());
+    const IpAddress& local = tuple.local.address;
+    const IpAddress& remote = tuple.remote.address;
+    if (!local.is_v4() || !remote.is_v4()) {
+      return base::siphash_1_3(key_, tcp::octets_of(tuple).bytes());
+    }
+    return base::siphash_1_3(key_, std::uint64_t{local.v4_value()} << 32U | remote.v4_value(),
+                             std::uint32_t{tuple.local.port} << 16U | tuple.remote.port);
   }
 
   // The handle for which `is_match(handle)` holds among those with this hash; Kind::None if none.

@@ -136,8 +136,15 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   };
 
   // --- ip_input.cc -----------------------------------------------------------------------------
-  // Counts the packet and checks its IP header; nothing if it is dropped. Without its block yet.
-  [[nodiscard]] std::optional<Arrival> check_packet(const RxBuffer& packet);
+  // What can be said of a packet from the link before its turn comes.
+  struct Preview {
+    std::optional<wire::Ipv4View> packet;  // nothing if it is dropped
+    ip::DestinationClass destination = ip::DestinationClass::Local;
+    std::optional<std::uint64_t> demux_hash;
+  };
+  // Counts the packet and checks its IP header.
+  [[nodiscard]] Preview check_packet(const RxBuffer& packet);
+  void deliver(const Preview& preview, RxBuffer packet);
   void deliver(const Arrival& arrival);
   void deliver_fragment(const Arrival& arrival);
   void icmp_arrives(const Arrival& arrival);

@@ -38,13 +38,17 @@ void Engine::receive(Bytes packet, Instant now, const PacketMeta& meta) {
 
 void Engine::receive(RxBuffer packet, Instant now) {
   set_now(now);
-  auto arrival = check_packet(packet);
-  if (!arrival) return;
-  arrival->block = buffer::SlabRef::adopt(packet.release());
-  deliver(*arrival);
+  deliver(check_packet(packet), std::move(packet));
 }
 
-std::optional<Engine::Arrival> Engine::check_packet(const RxBuffer& packet) {
+void Engine::deliver(const Preview& preview, RxBuffer packet) {
+  if (!preview.packet) return;
+  const PacketMeta meta = packet.meta;
+  deliver({*preview.packet, meta, buffer::SlabRef::adopt(packet.release()), preview.destination,
+           preview.demux_hash});
+}
+
+Engine::Preview Engine::check_packet(const RxBuffer& packet) {
   const Bytes octets = packet.packet();
   ++counters_.ip_in_receives;
   counters_.ip_in_octets += octets.size();
@@ -52,14 +56,14 @@ std::optional<Engine::Arrival> Engine::check_packet(const RxBuffer& packet) {
   const auto view = wire::Ipv4View::parse(octets, &reason);
   if (!view) {
     counters_.drop(reason);
-    return std::nullopt;
+    return {};
   }
   const ip::InputVerdict verdict = ip::check_input(*view, addresses_);
   if (verdict.drop) {
     counters_.drop(*verdict.drop);
-    return std::nullopt;
+    return {};
   }
-  return Arrival{*view, packet.meta, {}, verdict.destination, {}};
+  return {view, verdict.destination, {}};
 }
 
 void Engine::deliver(const Arrival& arrival) {

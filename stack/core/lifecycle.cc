@@ -5,6 +5,18 @@
 
 namespace runnel::core {
 
+namespace {
+
+// A deadline that moves on with every acknowledgment need not move its node each time: the node
+// expires early once, and is armed anew. But one that has gone from the next round trip to the
+// keepalive time would wake the connection in vain, when nothing of it is in the cache any more.
+bool is_much_later(Instant deadline, Instant armed, Instant now) noexcept {
+  constexpr int kMuch = 8;
+  return (deadline - now) / kMuch > armed - now;
+}
+
+}  // namespace
+
 HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple, tcp::SharedConfig config) {
   make_room_awake();
   const auto key = connections_.create([&](void* storage, const auto& k) {
@@ -42,7 +54,8 @@ void Engine::settle(HostedConnection& connection) {
   if (deadline == kNever) {
     wheel_.cancel(connection.timer);
     connection.timer.deadline = kNever;
-  } else if (!connection.timer.is_armed() || deadline < connection.timer.deadline) {
+  } else if (!connection.timer.is_armed() || deadline < connection.timer.deadline ||
+             is_much_later(deadline, connection.timer.deadline, now_)) {
     wheel_.arm(connection.timer, deadline);
   }
   if (!connection.ready.is_listed()) ready_.push_back(connection.ready);

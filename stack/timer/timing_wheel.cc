@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
 
 namespace runnel::timer {
 namespace {
@@ -56,13 +55,15 @@ void sort_by_deadline(base::IntrusiveList& nodes) noexcept {
 }  // namespace
 
 TimingWheel::~TimingWheel() {
-  for (auto& level : slots_) {
-    for (Slot& slot : level) {
-      while (base::ListNode* node = slot.nodes.pop_front()) {
-        as_timer(*node).level = TimerNode::kNoLevel;
-      }
+  const auto disarm_all = [](Slot& slot) {
+    while (base::ListNode* node = slot.nodes.pop_front()) {
+      as_timer(*node).level = TimerNode::kNoLevel;
     }
+  };
+  for (auto& level : slots_) {
+    for (Slot& slot : level) disarm_all(slot);
   }
+  disarm_all(spreading_);
 }
 
 void TimingWheel::arm(TimerNode& node, Instant deadline) noexcept {
@@ -85,25 +86,27 @@ void TimingWheel::cancel(TimerNode& node) noexcept {
 
 void TimingWheel::advance(Instant now, base::IntrusiveList& expired) noexcept {
   const std::uint64_t target = std::max(tick_of(now), current_tick_);
-  while (armed_ > 0) {
-    const Position next = first_occupied();
-    const std::uint64_t tick = first_tick(next);
+  std::size_t moves_left = kMostMoves;
+  spread(moves_left);
+  while (const auto next = first_occupied()) {
+    const std::uint64_t tick = first_tick(*next);
     if (tick > target) break;
     current_tick_ = tick;
-    if (next.level > 0) {
-      move_down(next);
+    if (next->level > 0) {
+      move_down(*next);
+      spread(moves_left);
       continue;
     }
-    expire(next, now, expired);
+    expire(*next, now, expired);
     if (tick == target) break;  // what is left in this slot is due later in the same tick
   }
   current_tick_ = target;
 }
 
 Instant TimingWheel::next_deadline() const noexcept {
-  if (armed_ == 0) return kNever;
-  const Position next = first_occupied();
-  return slots_[next.level][next.slot].earliest;
+  const Instant earliest = spreading_.nodes.empty() ? kNever : spreading_.earliest;
+  const auto next = first_occupied();
+  return next ? std::min(earliest, slots_[next->level][next->slot].earliest) : earliest;
 }
 
 // Deadlines before the time line's origin count as the origin.
@@ -120,11 +123,12 @@ TimingWheel::Position TimingWheel::position_of(Instant deadline) const noexcept 
   return {level, (tick >> (level * kSlotBits)) % kSlots};
 }
 
-TimingWheel::Position TimingWheel::first_occupied() const noexcept {
-  assert(armed_ > 0);
-  std::size_t level = 0;
-  while (occupied_[level] == 0) ++level;
-  return {level, static_cast<std::size_t>(std::countr_zero(occupied_[level]))};
+std::optional<TimingWheel::Position> TimingWheel::first_occupied() const noexcept {
+  for (std::size_t level = 0; level < kLevels; ++level) {
+    if (occupied_[level] == 0) continue;
+    return Position{level, static_cast<std::size_t>(std::countr_zero(occupied_[level]))};
+  }
+  return std::nullopt;
 }
 
 // The current tick with the level's digit replaced by the slot and the digits below it 0.
@@ -154,13 +158,24 @@ void TimingWheel::remove(TimerNode& node) noexcept {
   node.level = TimerNode::kNoLevel;
 }
 
-// Spreads a slot over the levels below, now that the current tick is the slot's first. All levels
-// below are empty, or the slot would not be the first one; so nodes keep their order.
+// Has a slot spread over the levels below, now that the current tick is the slot's first. All
+// levels below are empty, or the slot would not be the first one; so nodes keep their order, unless
+// they are so many that spreading takes several calls.
 void TimingWheel::move_down(Position position) noexcept {
-  base::IntrusiveList nodes;
-  nodes.splice(slots_[position.level][position.slot].nodes);
+  Slot& slot = slots_[position.level][position.slot];
+  spreading_.earliest =
+      spreading_.nodes.empty() ? slot.earliest : std::min(spreading_.earliest, slot.earliest);
+  spreading_.nodes.splice(slot.nodes);
   occupied_[position.level] &= ~(std::uint64_t{1} << position.slot);
-  while (base::ListNode* node = nodes.pop_front()) insert(as_timer(*node));
+}
+
+void TimingWheel::spread(std::size_t& moves_left) noexcept {
+  for (; moves_left > 0; --moves_left) {
+    base::ListNode* const node = spreading_.nodes.pop_front();
+    if (node == nullptr) return;
+    insert(as_timer(*node));
+    ++moves_;
+  }
 }
 
 // Appends to `expired` what is due in a slot of level 0 and keeps the rest.

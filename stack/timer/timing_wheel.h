@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "runnel/time.h"
 #include "stack/base/intrusive_list.h"
@@ -47,9 +48,17 @@ struct TimerNode : base::ListNode {
 //
 // Deadlines are exact to the nanosecond: a node expires at the first advance(now) with
 // now >= deadline, never before.
+//
+// With one exception: of a slot with a hundred thousand nodes, whose time comes near, one advance()
+// moves down kMostMoves at most, or everything else would wait for it. The others stay in
+// `spreading_` until the next calls, for which next_deadline() asks at once; the few that are due
+// meanwhile are that late. Moving all of them first would make all of them later.
 class TimingWheel {
  public:
   TimingWheel() noexcept = default;
+  // How many nodes one advance() moves from level to level.
+  static constexpr std::size_t kMostMoves = 1024;
+
   // Disarms every node.
   ~TimingWheel();
   TimingWheel(const TimingWheel&) = delete;
@@ -72,6 +81,8 @@ class TimingWheel {
   [[nodiscard]] Instant next_deadline() const noexcept;
 
   [[nodiscard]] std::size_t armed_count() const noexcept { return armed_; }
+  // How many moves from level to level there have been.
+  [[nodiscard]] std::uint64_t move_count() const noexcept { return moves_; }
 
  private:
   static constexpr unsigned kTickBits = 10;  // 1,024 ns
@@ -90,19 +101,22 @@ class TimingWheel {
 
   [[nodiscard]] static std::uint64_t tick_of(Instant instant) noexcept;
   [[nodiscard]] Position position_of(Instant deadline) const noexcept;
-  // The first slot in time that has nodes. REQUIRES: armed_count() > 0.
-  [[nodiscard]] Position first_occupied() const noexcept;
+  // The first slot in time that has nodes.
+  [[nodiscard]] std::optional<Position> first_occupied() const noexcept;
   [[nodiscard]] std::uint64_t first_tick(Position position) const noexcept;
 
   void insert(TimerNode& node) noexcept;
   void remove(TimerNode& node) noexcept;
   void move_down(Position position) noexcept;
+  void spread(std::size_t& moves_left) noexcept;
   void expire(Position position, Instant now, base::IntrusiveList& expired) noexcept;
 
   std::array<std::array<Slot, kSlots>, kLevels> slots_{};
   std::array<std::uint64_t, kLevels> occupied_{};  // one bit per slot
+  Slot spreading_;  // nodes whose slot has begun and that are not on a lower level yet
   std::uint64_t current_tick_ = 0;
   std::size_t armed_ = 0;
+  std::uint64_t moves_ = 0;
 };
 
 }  // namespace runnel::timer

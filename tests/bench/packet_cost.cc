@@ -4,9 +4,9 @@
 // One stack answers a scripted peer in memory. A transaction is a request of 64 octets that the
 // application reads, its answer of 64 octets, and the peer's ACK of that; with --sink there is no
 // answer, and the stack acknowledges by itself. A turn is a batch of requests from as many
-// connections, after the ACKs of the turn before. Rounds of the three kinds alternate, and only the
-// stack's and the application's share is timed, not the peer's. --single hands packets to the stack
-// one by one. --only and Callgrind count instructions:
+// connections, after the ACKs of the turn before. Rounds of the three kinds alternate, only the
+// stack's and the application's share is timed, not the peer's, and the median turn counts.
+// --single hands packets to the stack one by one. --only and Callgrind count instructions:
 //
 //   valgrind --tool=callgrind --toggle-collect='*measured_turn*' bench_packet_cost --only alone
 #include <algorithm>
@@ -76,10 +76,10 @@ class Bench {
     check(stack_.connection_count() == connections, "not all connections are open");
   }
 
-  // Takes `turns` turns of the connections that `next()` names; returns nanoseconds a transaction.
+  // Takes `turns` turns of the connections that `next()` names; adds the nanoseconds of each one's
+  // transactions to `times`. The last answers are acknowledged by whoever is active next.
   template <typename Next>
-  double round(std::size_t turns, Next&& next) {
-    WallClock::duration taken{};
+  void round(std::size_t turns, std::vector<double>& times, Next&& next) {
     for (std::size_t turn = 0; turn < turns; ++turn) {
       if (!options_.sink) {
         for (const std::size_t i : active_) add_packet(i, wire::TcpFlags{.ack = true}, 0);
@@ -93,11 +93,9 @@ class Bench {
       now_ += 10us;
       const auto begin = WallClock::now();
       measured_turn();
-      taken += WallClock::now() - begin;
+      const std::chrono::duration<double, std::nano> taken = WallClock::now() - begin;
+      times.push_back(taken.count() / static_cast<double>(options_.batch));
     }
-    // The last answers are acknowledged by whoever is active next.
-    return std::chrono::duration<double, std::nano>(taken).count() /
-           static_cast<double>(turns * options_.batch);
   }
 
   // One batch in, everything that it brings about, everything out: what a driver's loop does.
@@ -189,7 +187,9 @@ class Bench {
     stack_.advance(now_);
     std::size_t i = begin;
     while (stack_.poll_transmit(frame_, now_)) {
-      peers_[i++].server_iss = base::load_be<std::uint32_t>(frame_.header(), 24);
+      std::array<std::uint8_t, 2 * wire::kIpv4MaxHeaderOctets> octets;
+      frame_.copy_to(octets);
+      peers_[i++].server_iss = base::load_be<std::uint32_t>(octets, 24);
     }
     check(i == end, "SYN-ACKs are missing");
     now_ += 10us;
@@ -258,10 +258,10 @@ class Kind {
   }
 
   void run(std::size_t turns) {
-    times_.push_back(bench_->round(turns, [this] {
+    bench_->round(turns, times_, [this] {
       if (set_.empty()) return walk_();
       return set_[at_++ % set_.size()];
-    }));
+    });
   }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] double nanoseconds() const { return median(times_); }
@@ -321,7 +321,7 @@ int main(int argc, char** argv) {
   app.add_option("--connections", options.connections, "how many, for `among` and `spread`");
   app.add_option("--batch", options.batch, "active connections, and requests a turn");
   app.add_option("--turns", options.turns, "turns of each kind in a round");
-  app.add_option("--rounds", options.rounds, "of which the medians are printed");
+  app.add_option("--rounds", options.rounds, "of all kinds in turns");
   app.add_option("--only", options.only, "alone, among or spread");
   app.add_flag("--keepalive", options.keepalive, "every connection has a timer armed");
   app.add_flag("--single", options.single, "packets come one by one");

@@ -40,6 +40,10 @@ TEST(SipHash, OneThreeGivesTheVectorsOfTheLinuxKernel) {
   }
 }
 
+TEST(SipHash, OfTwelveOctetsIsTheSame) {
+  EXPECT_EQ(siphash_1_3(kKey, 0x0706050403020100U, 0x0b0a0908U), siphash_1_3(kKey, message(12)));
+}
+
 TEST(SipHash, DependsOnEveryOctetOfMessageAndKey) {
   const auto octets = message(37);
   const std::uint64_t hash = siphash_1_3(kKey, octets);

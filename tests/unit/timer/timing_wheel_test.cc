@@ -222,5 +222,81 @@ TEST(TimingWheel, NodesAreSmall) {
   EXPECT_LE(sizeof(TimerNode), 32U);
 }
 
+// A hundred thousand keepalive timers, armed within ten seconds, come near all at once.
+class CrowdedWheel : public testing::Test {
+ protected:
+  static constexpr std::size_t kCount = 100'000;
+
+  CrowdedWheel() : crowd(kCount) {
+    for (std::size_t i = 0; i < kCount; ++i) wheel.arm(crowd[i], deadline_of(i));
+  }
+  static Instant deadline_of(std::size_t i) {
+    return at(2h + Duration(static_cast<Duration::rep>(i * 7919 % kCount)) * 100'000);
+  }
+
+  std::vector<TimerNode> crowd;  // behind them, the wheel: destroyed first
+  TimingWheel wheel;
+};
+
+TEST_F(CrowdedWheel, NoCallMovesMoreThanSoMany) {
+  std::size_t expired_count = 0;
+  Duration latest{};
+  for (Duration now = 1h + 59min; now < 2h + 11s; now += 1ms) {
+    const std::uint64_t before = wheel.move_count();
+    base::IntrusiveList expired;
+    wheel.advance(at(now), expired);
+    ASSERT_LE(wheel.move_count() - before, TimingWheel::kMostMoves);
+    while (base::ListNode* const node = expired.pop_front()) {
+      const auto i = static_cast<std::size_t>(static_cast<TimerNode*>(node) - crowd.data());
+      ASSERT_LE(deadline_of(i), at(now));
+      latest = std::max(latest, at(now) - deadline_of(i));
+      ++expired_count;
+    }
+    ASSERT_GE(wheel.next_deadline(), at(2h) - 18s) << "nobody is woken in vain all the time";
+  }
+  EXPECT_EQ(expired_count, kCount);
+  EXPECT_LE(latest, 100ms) << "as many calls as it takes to move them all";
+  EXPECT_EQ(wheel.armed_count(), 0U);
+  EXPECT_EQ(wheel.next_deadline(), kNever);
+  EXPECT_LE(wheel.move_count(), 8 * kCount);
+}
+
+TEST_F(CrowdedWheel, NodesThatWaitToBeMovedCanBeCancelledAndMovedAway) {
+  base::IntrusiveList expired;
+  wheel.advance(at(2h - 1s), expired);
+  EXPECT_TRUE(expired.empty());
+  EXPECT_LE(wheel.next_deadline(), at(2h));
+  for (std::size_t i = 0; i < kCount; i += 2) wheel.cancel(crowd[i]);
+  for (std::size_t i = 1; i < kCount; i += 4) wheel.arm(crowd[i], at(3h));
+  EXPECT_EQ(wheel.armed_count(), kCount / 2);
+  std::size_t calls = 0;
+  while (wheel.next_deadline() <= at(2h + 20s)) {
+    wheel.advance(at(2h + 20s), expired);
+    ++calls;
+  }
+  EXPECT_LE(calls, kCount / TimingWheel::kMostMoves * 4);
+  std::size_t expired_count = 0;
+  for (; expired.pop_front() != nullptr; ++expired_count) {
+  }
+  EXPECT_EQ(expired_count, kCount / 4);
+  EXPECT_EQ(wheel.armed_count(), kCount / 4);
+  while (wheel.armed_count() > 0) {
+    ASSERT_LE(wheel.next_deadline(), at(3h));
+    wheel.advance(at(3h), expired);
+  }
+  EXPECT_EQ(wheel.next_deadline(), kNever);
+  expired.clear();
+}
+
+TEST_F(CrowdedWheel, CanBeDestroyedWhileNodesWaitToBeMoved) {
+  base::IntrusiveList expired;
+  TimingWheel other;
+  for (std::size_t i = 0; i < 5000; ++i) {
+    wheel.cancel(crowd[i]);
+    other.arm(crowd[i], deadline_of(i));
+  }
+  other.advance(at(2h - 1s), expired);
+}
+
 }  // namespace
 }  // namespace runnel::timer
