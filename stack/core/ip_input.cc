@@ -38,7 +38,8 @@ void Engine::receive(Bytes packet, Instant now, const PacketMeta& meta) {
 
 void Engine::receive(RxBuffer packet, Instant now) {
   set_now(now);
-  deliver(check_packet(packet), std::move(packet));
+  const Preview preview = check_packet(packet);
+  deliver(preview, std::move(packet));
 }
 
 void Engine::deliver(const Preview& preview, RxBuffer packet) {
