@@ -53,6 +53,11 @@ class Pool {
     return const_cast<Pool*>(this)->at(index);
   }
 
+  // Where at(index) is, without looking at it: to have it fetched from memory.
+  [[nodiscard]] const void* address_of(std::uint32_t index) const noexcept {
+    return chunks_[index / kChunkPlaces]->octets.data() + sizeof(T) * (index % kChunkPlaces);
+  }
+
   void erase(std::uint32_t index) noexcept {
     at(index).~T();
     const std::uint32_t number = index / kChunkPlaces;

@@ -1,14 +1,16 @@
 // Several packets from the link at once, so that they wait for memory together.
 //
 // Theory of operation. Among a million connections nothing that a packet needs is in the cache: its
-// bucket of the demux, then what the bucket names. One by one every packet waits for both. A batch
-// is read three times instead, and what the next reading needs is fetched meanwhile:
+// bucket of the demux, what the bucket names, and what that refers to in turn. One by one every
+// packet waits for all three. A batch is read four times instead, and what the next reading needs
+// is fetched meanwhile:
 //
 //    first     check the IP header, hash the endpoints;   fetch the bucket
-//    second    look into the bucket;                      fetch the connection or record
-//    third     hand up the packet, as receive() of a single packet does
+//    second    look into the bucket;                      fetch the connection's place, or a record
+//    third     look into the place;                       fetch the connection itself
+//    fourth    hand up the packet, as receive() of a single packet does
 //
-// Nothing but the third changes any state, and it asks the demux again (with the same hash): an
+// Nothing but the fourth changes any state, and it asks the demux again (with the same hash): an
 // earlier packet of the batch may have opened or closed what a later one is for.
 #include <algorithm>
 #include <array>
@@ -24,6 +26,11 @@ namespace {
 constexpr std::size_t kWindowPackets = 32;
 
 constexpr std::size_t kCacheLineOctets = 64;
+
+void fetch(const void* begin, std::size_t octets) noexcept {
+  const auto* const at = static_cast<const std::byte*>(begin);
+  for (std::size_t i = 0; i < octets; i += kCacheLineOctets) __builtin_prefetch(at + i);
+}
 
 }  // namespace
 
@@ -46,9 +53,14 @@ void Engine::receive_window(std::span<RxBuffer> packets) {
     preview.demux_hash = demux_hash_of(*preview.packet);
     if (preview.demux_hash) demux_.prefetch(*preview.demux_hash);
   }
+  std::array<DemuxHandle, kWindowPackets> handles;
   for (std::size_t i = 0; i < packets.size(); ++i) {
     if (!previews[i].demux_hash) continue;
-    prefetch(demux_.find(*previews[i].demux_hash, [](DemuxHandle) { return true; }));
+    handles[i] = demux_.find(*previews[i].demux_hash, [](DemuxHandle) { return true; });
+    prefetch(handles[i]);
+  }
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    if (handles[i].kind == Kind::Connection) prefetch(connections_.at(handles[i].index));
   }
   for (std::size_t i = 0; i < packets.size(); ++i) deliver(previews[i], std::move(packets[i]));
 }
@@ -63,13 +75,9 @@ std::optional<std::uint64_t> Engine::demux_hash_of(const wire::Ipv4View& packet)
 }
 
 void Engine::prefetch(DemuxHandle handle) const noexcept {
-  const auto fetch = [](const void* record, std::size_t octets) {
-    const auto* const begin = static_cast<const std::byte*>(record);
-    for (std::size_t at = 0; at < octets; at += kCacheLineOctets) __builtin_prefetch(begin + at);
-  };
   switch (handle.kind) {
     case Kind::Connection:
-      fetch(connections_.address_of(handle.index), sizeof(HostedConnection));
+      fetch(connections_.address_of(handle.index), sizeof(ConnectionPlace));
       return;
     case Kind::SynReceived:
       fetch(half_open_.address_of(handle.index), sizeof(HalfOpen));
@@ -79,6 +87,14 @@ void Engine::prefetch(DemuxHandle handle) const noexcept {
       return;
     case Kind::None:
       return;
+  }
+}
+
+void Engine::prefetch(const ConnectionPlace& place) noexcept {
+  if (place.awake != nullptr) {
+    fetch(place.awake, sizeof(HostedConnection));
+  } else {
+    fetch(place.idle.octets().data(), place.idle.octets().size());
   }
 }
 

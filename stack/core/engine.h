@@ -162,6 +162,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   // --- batch_input.cc --------------------------------------------------------------------------
   [[nodiscard]] std::optional<std::uint64_t> demux_hash_of(const wire::Ipv4View& packet) const;
   void prefetch(DemuxHandle handle) const noexcept;
+  static void prefetch(const ConnectionPlace& place) noexcept;
   void receive_window(std::span<RxBuffer> packets);
 
   // --- tcp_input.cc ----------------------------------------------------------------------------
