@@ -18,11 +18,12 @@ namespace runnel::buffer {
 //
 //    block_ -> | capacity first count | T T T ... T |
 //
-// A ring is one pointer wide, and that pointer is null while the ring is empty: a connection at
-// rest pays for nothing else. Nothing throws: what needs memory returns false when there is none,
-// and then has changed nothing.
+// A ring is one pointer wide. A small block is kept when the last element goes, since another one
+// follows soon where one comes and goes with every request and its response; clear() frees it.
+// Nothing throws: what needs memory returns false when there is none, and then has changed nothing.
 //
-// INVARIANT: capacity is a power of two; block_ is null exactly when nothing is held or reserved.
+// INVARIANT: capacity is a power of two; block_ is null exactly when nothing is held, reserved or
+// kept.
 template <typename T>
 class Ring {
   static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>);
@@ -41,9 +42,9 @@ class Ring {
 
   [[nodiscard]] bool empty() const noexcept { return count() == 0; }
   [[nodiscard]] std::size_t count() const noexcept { return block_ == nullptr ? 0 : block_->count; }
-  // What the block costs in memory.
+  // What the block costs in memory; nothing while it is only kept.
   [[nodiscard]] std::size_t allocated_octets() const noexcept {
-    return block_ == nullptr ? 0 : sizeof(Block) + block_->capacity * sizeof(T);
+    return empty() ? 0 : sizeof(Block) + block_->capacity * sizeof(T);
   }
 
   // The i-th element from the front. REQUIRES: i < count().
@@ -106,17 +107,17 @@ class Ring {
     }
   }
 
-  // REQUIRES: !empty(). The block is freed with the last element.
+  // REQUIRES: !empty(). A large block is freed with the last element.
   void pop_front() noexcept {
     assert(!empty());
     std::destroy_at(block_->at(0));
     block_->first = (block_->first + 1) & (block_->capacity - 1);
-    if (--block_->count == 0) free_block();
+    if (--block_->count == 0 && block_->capacity > kLargestKept) free_block();
   }
   void pop_back() noexcept {
     assert(!empty());
     std::destroy_at(block_->at(block_->count - 1));
-    if (--block_->count == 0) free_block();
+    if (--block_->count == 0 && block_->capacity > kLargestKept) free_block();
   }
 
   void clear() noexcept {
@@ -127,6 +128,7 @@ class Ring {
 
  private:
   static constexpr std::size_t kSmallest = 4;
+  static constexpr std::size_t kLargestKept = 8;
   static constexpr std::size_t kLargest = std::size_t{1} << 31U;
 
   struct alignas(T) Block {

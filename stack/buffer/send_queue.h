@@ -64,8 +64,9 @@ class SendQueue {
     std::size_t charged_octets;  // the queue's blocks, all of them together
     std::size_t new_octets;      // what the budget is charged for by this append() alone
   };
-  // Forty of these fill the largest super-packet. Copying as many costs about what a reference
-  // does, counting and all.
+  // Forty of these fill the largest super-packet, with a few shorter ones among them. By the cost
+  // alone it could be half of it: a reference takes 15 to 24 ns, counting and all, whatever it
+  // refers to, and a copy of 1,024 octets takes 26 ns from the cache and 140 ns from memory.
   static constexpr std::size_t kLeastReferenceOctets = 2048;
   // Adds the first octets of `data`, at most `most`, by reference or by copy. Returns how many were
   // taken: fewer when there is no memory.

@@ -54,6 +54,27 @@ TEST(AllocationFailure, PoolRefusesAndChargesNothing) {
   EXPECT_EQ(p.pool.live_count(), 0U);
 }
 
+TEST(AllocationFailure, ARingKeepsASmallBlockForTheNextElement) {
+  Ring<int> ring;
+  ASSERT_TRUE(ring.push_back(1));
+  ring.pop_front();
+  {
+    const AllocationLimit none(0);
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(ring.push_back(int{i}));
+    EXPECT_FALSE(ring.push_back(4));
+  }
+  for (int i = 4; i < 9; ++i) ASSERT_TRUE(ring.push_back(int{i}));
+  while (!ring.empty()) ring.pop_back();
+  {
+    const AllocationLimit none(0);
+    EXPECT_FALSE(ring.push_back(1)) << "the large block is gone";
+  }
+  ASSERT_TRUE(ring.push_back(1));
+  ring.clear();
+  const AllocationLimit none(0);
+  EXPECT_FALSE(ring.push_back(1));
+}
+
 TEST(AllocationFailure, EmptyQueuesNeedNoMemory) {
   const AllocationLimit none(0);
   const SendQueue send;
