@@ -10,8 +10,10 @@ namespace {
 
 // The index of the smallest size that holds `octets`; of the largest when none does.
 [[nodiscard]] std::size_t size_index_for(std::size_t octets) noexcept {
-  std::size_t index = 0;
-  while (index + 1 < SlabPool::kCapacities.size() && SlabPool::kCapacities[index] < octets) ++index;
+  std::size_t index = 0;  // counted without a branch: sizes of packets do not repeat
+  for (std::size_t i = 0; i + 1 < SlabPool::kCapacities.size(); ++i) {
+    index += SlabPool::kCapacities[i] < octets ? 1U : 0U;
+  }
   return index;
 }
 

@@ -33,6 +33,9 @@ Result<void> AddressSet::add(const IpPrefix& prefix) {
   if (contains(prefix.address)) return Errc::address_in_use;
   if (prefixes_.size() >= kMostAddresses) return Errc::no_buffer_space;
   prefixes_.push_back(prefix);
+  // The two addresses of a /31 are hosts (RFC 3021).
+  const std::uint32_t host_bits = prefix.length >= 31 ? 0 : ~prefix.v4_mask();
+  networks_.push_back({prefix.address.v4_value(), prefix.v4_mask(), host_bits});
   return {};
 }
 
@@ -44,21 +47,37 @@ std::uint16_t AddressSet::index_of(const IpAddress& address) const noexcept {
 }
 
 bool AddressSet::contains(const IpAddress& address) const noexcept {
-  return std::any_of(prefixes_.begin(), prefixes_.end(),
-                     [&](const IpPrefix& prefix) { return prefix.address == address; });
+  if (!address.is_v4()) return false;
+  const std::uint32_t value = address.v4_value();
+  for (const Network& network : networks_) {
+    if (network.address == value) return true;
+  }
+  return false;
 }
 
 DestinationClass AddressSet::classify(const IpAddress& destination) const noexcept {
-  if (contains(destination)) return DestinationClass::Local;
   if (destination.is_multicast()) return DestinationClass::Multicast;
-  if (destination.is_limited_broadcast() || is_broadcast(destination)) {
-    return DestinationClass::Broadcast;
-  }
-  return DestinationClass::Foreign;
+  if (destination.is_limited_broadcast()) return DestinationClass::Broadcast;
+  if (!destination.is_v4()) return DestinationClass::Foreign;
+  return classify_in_networks(destination.v4_value());
 }
 
-bool AddressSet::is_valid_source(const IpAddress& source) const noexcept {
-  return is_unicast(source) && (contains(source) || !is_broadcast(source));
+// An address of this host may be the broadcast address of another of its networks, if somebody has
+// configured it so: then it is still this host's.
+DestinationClass AddressSet::classify_in_networks(std::uint32_t address) const noexcept {
+  bool is_broadcast = false;
+  for (const Network& network : networks_) {
+    if (network.address == address) return DestinationClass::Local;
+    const std::uint32_t host = address & network.host_bits;
+    const bool is_inside = ((address ^ network.address) & network.mask) == 0;
+    is_broadcast = is_broadcast || (is_inside && network.host_bits != 0 &&
+                                    (host == 0 || host == network.host_bits));
+  }
+  return is_broadcast ? DestinationClass::Broadcast : DestinationClass::Foreign;
+}
+
+bool AddressSet::is_other_host(const IpAddress& source) const noexcept {
+  return is_unicast(source) && classify_in_networks(source.v4_value()) == DestinationClass::Foreign;
 }
 
 std::optional<IpAddress> AddressSet::source_for(const IpAddress& destination) const noexcept {
@@ -71,11 +90,6 @@ std::optional<IpAddress> AddressSet::source_for(const IpAddress& destination) co
   if (best != nullptr) return best->address;
   if (prefixes_.empty()) return std::nullopt;
   return prefixes_.front().address;
-}
-
-bool AddressSet::is_broadcast(const IpAddress& address) const noexcept {
-  return std::any_of(prefixes_.begin(), prefixes_.end(),
-                     [&](const IpPrefix& prefix) { return is_broadcast_of(prefix, address); });
 }
 
 }  // namespace runnel::ip

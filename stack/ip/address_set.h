@@ -29,10 +29,10 @@ class AddressSet {
   [[nodiscard]] bool contains(const IpAddress& address) const noexcept;
   [[nodiscard]] DestinationClass classify(const IpAddress& destination) const noexcept;
 
-  // Whether a packet from `source` may be answered at all: a unicast address that is neither
-  // in 0.0.0.0/8, loopback, multicast, reserved nor the broadcast address of one of this host's
-  // networks (RFC 1122 section 3.2.1.3, RFC 9293 section 3.9.2.3).
-  [[nodiscard]] bool is_valid_source(const IpAddress& source) const noexcept;
+  // Whether a packet from `source` may be answered at all: the unicast address of another host,
+  // neither in 0.0.0.0/8, loopback, multicast, reserved nor the broadcast address of one of this
+  // host's networks (RFC 1122 section 3.2.1.3, RFC 9293 section 3.9.2.3).
+  [[nodiscard]] bool is_other_host(const IpAddress& source) const noexcept;
 
   // The local address to send from: the destination itself when it is local, else the address in
   // the smallest network that has the destination, else the first; none when the set is empty.
@@ -43,10 +43,19 @@ class AddressSet {
   [[nodiscard]] const std::vector<IpPrefix>& prefixes() const noexcept { return prefixes_; }
 
  private:
-  // Whether `address` means every host of one of this host's networks.
-  [[nodiscard]] bool is_broadcast(const IpAddress& address) const noexcept;
+  // A prefix as every packet asks for it. An address is that of the network's every host when its
+  // bits below the mask are all clear or all set; `host_bits` is 0 where none is.
+  struct Network {
+    std::uint32_t address;
+    std::uint32_t mask;
+    std::uint32_t host_bits;
+  };
+
+  // What a unicast IPv4 address is in the networks: Local, Broadcast or Foreign.
+  [[nodiscard]] DestinationClass classify_in_networks(std::uint32_t address) const noexcept;
 
   std::vector<IpPrefix> prefixes_;
+  std::vector<Network> networks_;  // the same, in the same order
 };
 
 }  // namespace runnel::ip

@@ -98,7 +98,7 @@ std::optional<IcmpError> parse_icmp_error(const wire::Ipv4View& packet,
 bool may_report_error(const wire::Ipv4View& offender, const AddressSet& addresses) noexcept {
   if (offender.fragment_offset_octets() != 0) return false;
   if (addresses.classify(offender.destination()) != DestinationClass::Local) return false;
-  if (!addresses.is_valid_source(offender.source()) || addresses.contains(offender.source())) {
+  if (!addresses.is_other_host(offender.source())) {
     return false;
   }
   if (offender.protocol() != wire::kProtocolIcmp) return true;

@@ -7,7 +7,7 @@ InputVerdict check_input(const wire::Ipv4View& packet, const AddressSet& address
   verdict.destination = addresses.classify(packet.destination());
   if (!packet.has_valid_checksum()) {
     verdict.drop = DropReason::IpBadChecksum;
-  } else if (!addresses.is_valid_source(packet.source()) || addresses.contains(packet.source())) {
+  } else if (!addresses.is_other_host(packet.source())) {
     verdict.drop = DropReason::IpBadSource;
   } else if (!packet.options().empty() && packet.has_source_route()) {
     verdict.drop = DropReason::IpSourceRoute;

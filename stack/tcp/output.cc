@@ -300,7 +300,7 @@ std::size_t Connection::extra_option_space() const noexcept {
 
 // As many as the option space holds.
 std::size_t Connection::sack_block_count() const noexcept {
-  if (!is_sack_permitted_) return 0;
+  if (!is_sack_permitted_ || !sack_reporter_.has_blocks(out_of_order_)) return 0;
   const std::size_t space = extra_option_space() - acc_ecn_octets();
   return sack_reporter_.block_count(out_of_order_, wire::sack_blocks_in(space));
 }

@@ -41,6 +41,9 @@ class SackReporter {
   void on_duplicate(SeqNum left, SeqNum right) noexcept;
   [[nodiscard]] bool has_duplicate() const noexcept { return duplicate_.has_value(); }
 
+  [[nodiscard]] bool has_blocks(const buffer::ReassemblyQueue& held) const noexcept {
+    return duplicate_.has_value() || !held.empty();
+  }
   // How many blocks, of at most `most`, blocks() would return.
   [[nodiscard]] std::size_t block_count(const buffer::ReassemblyQueue& held,
                                         std::size_t most) const noexcept;

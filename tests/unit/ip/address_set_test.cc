@@ -106,16 +106,16 @@ TEST(AddressSet, AnAddressThatIsLocalIsLocalThoughABroadcastAddressOfAnotherNetw
   ASSERT_TRUE(addresses.add({{10, 0, 0, 255}, 16}));
   ASSERT_TRUE(addresses.add({{10, 0, 0, 1}, 24}));
   EXPECT_EQ(addresses.classify({10, 0, 0, 255}), DestinationClass::Local);
-  EXPECT_TRUE(addresses.is_valid_source({10, 0, 0, 255}));
+  EXPECT_FALSE(addresses.is_other_host({10, 0, 0, 255}));
 }
 
-TEST(AddressSet, KnowsWhichSourcesAreASingleHost) {
+TEST(AddressSet, KnowsWhichSourcesAreASingleOtherHost) {
   const AddressSet addresses = one_address();
   const IpAddress good[] = {{1, 0, 0, 1},   {126, 255, 255, 255}, {128, 0, 0, 0},
-                            {192, 0, 2, 1}, {192, 0, 2, 254},     {192, 0, 3, 255},
+                            {192, 0, 2, 3}, {192, 0, 2, 254},     {192, 0, 3, 255},
                             {10, 0, 0, 0},  {223, 255, 255, 255}};
   for (const IpAddress& source : good) {
-    EXPECT_TRUE(addresses.is_valid_source(source)) << source.to_string();
+    EXPECT_TRUE(addresses.is_other_host(source)) << source.to_string();
   }
   const IpAddress bad[] = {{0, 0, 0, 0},         {0, 0, 0, 1},         {0, 255, 255, 255},
                            {127, 0, 0, 0},       {127, 0, 0, 1},       {127, 255, 255, 255},
@@ -123,7 +123,7 @@ TEST(AddressSet, KnowsWhichSourcesAreASingleHost) {
                            {255, 255, 255, 254}, {255, 255, 255, 255}, {192, 0, 2, 255},
                            {192, 0, 2, 0}};
   for (const IpAddress& source : bad) {
-    EXPECT_FALSE(addresses.is_valid_source(source)) << source.to_string();
+    EXPECT_FALSE(addresses.is_other_host(source)) << source.to_string();
   }
 }
 
