@@ -379,20 +379,29 @@ class Connection {
   [[nodiscard]] std::uint32_t usable_window() const noexcept;
   [[nodiscard]] std::uint32_t cwnd_room() const noexcept;
   [[nodiscard]] std::uint32_t maximum_text_octets() const noexcept;
+  [[nodiscard]] std::uint16_t segment_octets_of(const TxFrame& frame) const noexcept;
+
+  // --- emission.cc -----------------------------------------------------------------------------
   // How much text one segment holds that leaves now: SMSS, less the options that not every segment
   // carries.
   [[nodiscard]] std::uint32_t text_limit() const noexcept;
-  [[nodiscard]] std::uint16_t segment_octets_of(const TxFrame& frame) const noexcept;
   // Writes one segment: `text_octets` of data from `seq` on, fewer when the frame has no room for
   // more slices (FIN and PSH then stay for the segment after it). Returns its SEG.LEN.
   std::uint32_t emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags, std::uint32_t text_octets,
-                     wire::TcpOptions options, Instant now);
+                     Instant now);
+  // The same for a header that has its sequence number, flags and what its caller wants to say of
+  // options; the rest is filled in.
+  std::uint32_t emit(TxFrame& frame, wire::TcpHeader& header, std::uint32_t text_octets,
+                     Instant now);
   // How many SACK blocks the next segment carries.
   [[nodiscard]] std::size_t sack_block_count() const noexcept;
   [[nodiscard]] std::uint32_t user_timeout_option_octets() const noexcept;
   // What SACK and AccECN may take of a header, as far as text comes first.
   [[nodiscard]] std::size_t extra_option_space() const noexcept;
-  void add_options(wire::TcpOptions& options, wire::TcpFlags flags, Instant now);
+  void add_options(wire::TcpHeader& header, Instant now);
+  void add_text(TxFrame& frame, wire::TcpHeader& header, SeqNum seq, std::uint32_t octets,
+                std::uint32_t limit);
+  void acknowledgment_sent(const wire::TcpHeader& header, bool is_pure_ack) noexcept;
 
   // --- probes.cc -------------------------------------------------------------------------------
   [[nodiscard]] bool transmit_probe(TxFrame& frame, Instant now);

@@ -4,6 +4,7 @@
 
 #include "stack/tcp/connection.h"
 #include "stack/tcp/handshake.h"
+#include "stack/tcp/header_writer.h"
 #include "stack/tcp/reset.h"
 
 namespace runnel::tcp {
@@ -116,10 +117,12 @@ bool Connection::transmit_handshake(TxFrame& frame, Instant now) {
   if (!is_handshake_pending_) return false;
   is_handshake_pending_ = false;
 
-  wire::TcpFlags flags;
+  wire::TcpHeader header = header_for(tuple_);
+  header.seq = snd_.iss;
+  wire::TcpFlags& flags = header.flags;
+  wire::TcpOptions& options = header.options;
   flags.syn = true;
   flags.ack = state_ != State::SynSent;
-  wire::TcpOptions options;
   options.maximum_segment_size = offered_mss(environment_.link.receive_mtu_octets);
   // In a SYN,ACK the others are answers to the peer's offers. Of the window scale's, rcv_.scale of
   // 0 with a large buffer would show nothing: both scales are 0 then, which is what leaving the
@@ -144,7 +147,7 @@ bool Connection::transmit_handshake(TxFrame& frame, Instant now) {
     ++segments_retransmitted_;
     ++environment_.counters.tcp_retrans_segs;
   }
-  snd_.nxt = max(snd_.nxt, snd_.iss + emit(frame, snd_.iss, flags, text_octets, options, now));
+  snd_.nxt = max(snd_.nxt, snd_.iss + emit(frame, header, text_octets, now));
   frame.meta.ecn = ip_fields_.ecn_of(flags);
   restart_recovery_timer(now);
   return true;

@@ -1,19 +1,10 @@
 // What to send now: retransmissions first, then new data as far as both windows allow, then
 // probes, then a bare acknowledgment. RFC 9293 sections 3.7.4, 3.8.6 and 3.10.2.
 #include <algorithm>
-#include <cassert>
 
 #include "stack/tcp/connection.h"
-#include "stack/tcp/handshake.h"
-#include "stack/tcp/header_writer.h"
 
 namespace runnel::tcp {
-
-namespace {
-
-constexpr std::uint8_t kKeepaliveOctet = 0;
-
-}  // namespace
 
 bool Connection::poll_transmit(TxFrame& frame, Instant now) {
   switch (state_) {
@@ -40,7 +31,7 @@ bool Connection::poll_transmit(TxFrame& frame, Instant now) {
       break;
   }
   if (!ack_now_ || state_ == State::SynSent) return false;
-  (void)emit(frame, snd_.nxt, {.ack = true}, 0, {}, now);
+  (void)emit(frame, snd_.nxt, {.ack = true}, 0, now);
   return true;
 }
 
@@ -94,7 +85,7 @@ void Connection::send_again(TxFrame& frame, const SeqRange& range, Instant now) 
   wire::TcpFlags flags{.fin = fin, .ack = true};
   flags.psh = text > 0 && range.begin + text == data_end();
   const std::uint32_t in_flight_before = in_flight();
-  const SeqNum end = range.begin + emit(frame, range.begin, flags, text, {}, now);
+  const SeqNum end = range.begin + emit(frame, range.begin, flags, text, now);
   const std::uint64_t segments =
       std::max<std::uint64_t>(1, (text + text_limit() - 1U) / text_limit());
   recovery_.on_retransmit({range.begin, end}, segment_octets_of(frame), now);
@@ -173,7 +164,7 @@ bool Connection::send_new(TxFrame& frame, const Permission& permission, Instant 
   flags.psh = permission.octets > 0 && seq + permission.octets == data_end();
   flags.cwr = permission.octets > 0 && ecn_.owes_cwr();
   const std::uint32_t in_flight_before = in_flight();
-  const SeqNum end = seq + emit(frame, seq, flags, permission.octets, {}, now);
+  const SeqNum end = seq + emit(frame, seq, flags, permission.octets, now);
   if (!recovery_.on_transmit({seq, end}, segment_octets_of(frame), now)) {
     drop(DropReason::NoMemory);  // what cannot be remembered cannot be repaired: later
     acknowledge_now();
@@ -276,99 +267,6 @@ Connection::Permission Connection::new_data_permission() {
   const bool is_half_the_largest_window = octets >= std::max(1U, snd_.max_wnd / 2);
   if (is_half_the_largest_window || override_sws_) return {octets, false};
   return {};
-}
-
-// --- One segment ---------------------------------------------------------------------------------
-
-std::uint32_t Connection::text_limit() const noexcept {
-  return smss_ - user_timeout_option_octets() -
-         static_cast<std::uint32_t>(wire::sack_option_octets(sack_block_count()) +
-                                    acc_ecn_octets());
-}
-
-// Data carry the user timeout option until a segment with it was acknowledged.
-std::uint32_t Connection::user_timeout_option_octets() const noexcept {
-  return user_timeout_.is_to_be_announced(snd_.una) ? UserTimeout::kOptionOctets : 0;
-}
-
-// On a path of a tiny MTU text comes first.
-std::size_t Connection::extra_option_space() const noexcept {
-  const std::size_t taken =
-      (timestamps_.is_agreed() ? Timestamps::kOptionOctets : 0U) + user_timeout_option_octets();
-  return std::min<std::size_t>(wire::kTcpMaxOptionOctets - taken, smss_ / 2U);
-}
-
-// As many as the option space holds.
-std::size_t Connection::sack_block_count() const noexcept {
-  if (!is_sack_permitted_ || !sack_reporter_.has_blocks(out_of_order_)) return 0;
-  const std::size_t space = extra_option_space() - acc_ecn_octets();
-  return sack_reporter_.block_count(out_of_order_, wire::sack_blocks_in(space));
-}
-
-// What every segment carries beside what its caller wants to say.
-void Connection::add_options(wire::TcpOptions& options, wire::TcpFlags flags, Instant now) {
-  if (timestamps_.is_agreed()) options.timestamps = timestamps_.option(flags.ack, now);
-  if (flags.syn) trim_acc_ecn(options);
-  if (flags.syn || !flags.ack) return;
-  const std::size_t blocks = sack_block_count();
-  options.acc_ecn = acc_ecn_option();
-  if (blocks == 0) return;
-  if (sack_reporter_.has_duplicate()) ++environment_.counters.tcp_dsacks_sent;
-  options.sack = sack_reporter_.take_blocks(out_of_order_, blocks, {rcv_.nxt, received_offset_});
-}
-
-std::uint32_t Connection::emit(TxFrame& frame, SeqNum seq, wire::TcpFlags flags,
-                               std::uint32_t text_octets, wire::TcpOptions options, Instant now) {
-  frame.clear();
-  const SeqNum text_seq = flags.syn ? seq + 1 : seq;
-  const std::uint32_t limit = flags.syn ? kMaxUnscaledWindow : text_limit();
-  add_options(options, flags, now);
-  if (text_octets > 0 && text_seq < data_una()) {
-    frame.append({&kKeepaliveOctet, 1});  // acknowledged long ago, and not kept
-  } else if (text_octets > 0) {
-    if (user_timeout_option_octets() > 0) options.user_timeout = user_timeout_.option();
-    std::size_t got = send_queue_.gather(offset_of(text_seq), text_octets, frame);
-    assert(got > 0);
-    if (got < text_octets) {          // a frame holds only so many slices
-      flags.fin = flags.psh = false;  // these belong to the last octet
-      if (got > limit && got % limit != 0) {
-        frame.clear();
-        got = send_queue_.gather(offset_of(text_seq), got - got % limit, frame);
-      }
-    }
-  }
-  wire::TcpHeader header = header_for(tuple_);
-  header.seq = seq;
-  header.flags = flags;
-  header.options = options;
-  const bool has_payload = frame.payload_octets() > 0;
-  const bool is_pure_ack = !has_payload && !flags.fin && options.sack.empty();
-  if (flags.ack && !flags.syn) add_ecn_bits(header.flags, is_pure_ack);
-  urgent_sender_.acknowledged(snd_.una);
-  urgent_sender_.announce(header);
-  if (flags.ack) header.ack = rcv_.nxt;
-  header.window = flags.syn ? announce_syn_window() : announce_window();
-  write_tcp_header(frame, tuple_, header, environment_.link.checksum_offload);
-  const auto text = static_cast<std::uint32_t>(frame.payload_octets());
-  const SeqNum text_end = text_seq + text;
-  if (text > limit) frame.meta.gso_size_octets = static_cast<std::uint16_t>(limit);
-  if (text > 0) {
-    const std::size_t headers = kIpv4HeaderOctets + frame.size() - text;
-    path_mtu_.on_sent(seq, text_end, static_cast<std::uint16_t>(headers + std::min(text, limit)));
-  } else if (flags.syn) {
-    path_mtu_.on_sent(seq, text_end, 0);
-  }
-
-  if (flags.ack) {  // every segment acknowledges
-    ack_now_ = false;
-    timestamps_.on_ack_sent(rcv_.nxt);
-    delayed_ack_.acknowledged();
-    timers_.cancel(TimerKind::DelayedAck);
-    if (!flags.syn) ecn_.ack_sent(options.acc_ecn.has_value(), is_pure_ack);
-  }
-  environment_.counters.tcp_out_segs += std::max(1U, (text + limit - 1) / limit);
-  if (options.user_timeout && text > 0) user_timeout_.announced(text_end);
-  return text + (flags.syn ? 1U : 0U) + (flags.fin ? 1U : 0U);
 }
 
 }  // namespace runnel::tcp

@@ -11,7 +11,7 @@ bool Connection::transmit_probe(TxFrame& frame, Instant now) {
     // One octet of the data that wait, or FIN, though the window has no room for it.
     window_probe_.sent();
     const bool fin = data_una() == data_end();
-    (void)emit(frame, snd_.nxt, {.fin = fin, .ack = true}, fin ? 0U : 1U, {}, now);
+    (void)emit(frame, snd_.nxt, {.fin = fin, .ack = true}, fin ? 0U : 1U, now);
     ++environment_.counters.tcp_zero_window_probes;
     timers_.set(TimerKind::Persist, now + persist_interval());
     return true;
@@ -19,7 +19,7 @@ bool Connection::transmit_probe(TxFrame& frame, Instant now) {
   if (keepalive_.take_due()) {
     ++environment_.counters.tcp_keepalive_probes;
     const std::uint32_t octets = config_->keepalive_with_octet ? 1 : 0;  // MAY-6
-    (void)emit(frame, snd_.nxt - 1, {.ack = true}, octets, {}, now);
+    (void)emit(frame, snd_.nxt - 1, {.ack = true}, octets, now);
     return true;
   }
   return false;
