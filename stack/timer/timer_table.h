@@ -16,7 +16,7 @@ namespace runnel::timer {
 // leave it alone when the deadline moved later (it then wakes early once and arms anew). The
 // earliest is asked for after every packet, and looked for only when it may have moved later.
 //
-// INVARIANT: earliest_ is the least of deadlines_, or has_moved_later_.
+// INVARIANT: earliest_ is the least of deadlines_, or has_moved_later_ and none is before it.
 template <typename Kind>
 class TimerTable {
  public:
@@ -62,7 +62,7 @@ class TimerTable {
     for (std::size_t i = 0; i < kCount; ++i) {
       if ((are_set >> i & 1U) != 0) archive(deadlines_[i]);
     }
-    has_moved_later_ = true;
+    look_for_earliest();
   }
 
  private:
