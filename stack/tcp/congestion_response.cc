@@ -51,7 +51,10 @@ void Connection::respond_to(const AckFindings& findings, RecoveryPhase phase_bef
   }
   respond_to_losses(findings, now);
   if (marks.is_congestion) respond_to_marks(findings.in_flight_before_octets, now);
-  if (findings.rate) last_rate_ = findings.rate;
+  if (findings.rate) {
+    delivery_rate_octets_ = findings.rate->octets_per_second;
+    is_delivery_app_limited_ = findings.rate->is_app_limited;
+  }
   if (findings.delivered_octets > 0) {
     AckEvent event = ack_event(findings, phase_before, now);
     event.ce_marked_octets = marks.octets;
@@ -82,7 +85,7 @@ AckEvent Connection::ack_event(const AckFindings& findings, RecoveryPhase phase_
   event.nxt = snd_.nxt;
   event.rtt_sample = findings.rtt_sample;
   if (rtt_.has_sample()) event.smoothed_rtt = rtt_.smoothed();
-  event.rate = findings.rate;
+  if (findings.rate) event.rate = &*findings.rate;
   event.in_recovery =
       phase_before == RecoveryPhase::Recovery || recovery_.phase() == RecoveryPhase::Recovery;
   event.after_timeout = phase_before == RecoveryPhase::Timeout;

@@ -124,10 +124,8 @@ TcpInfo Connection::info() const noexcept {
   info.in_flight_octets = in_flight();
   info.congestion_control = congestion_.algorithm();
   info.pacing_rate_octets = pacer_.rate();
-  if (last_rate_) {
-    info.delivery_rate_octets = last_rate_->octets_per_second;
-    info.is_delivery_app_limited = last_rate_->is_app_limited;
-  }
+  info.delivery_rate_octets = delivery_rate_octets_;
+  info.is_delivery_app_limited = is_delivery_app_limited_;
   info.smoothed_rtt = rtt_.smoothed();
   info.rtt_variation = rtt_.variation();
   info.retransmission_timeout = rtt_.timeout();

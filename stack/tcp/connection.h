@@ -529,7 +529,6 @@ class Connection {
   AnyCongestionControl congestion_;
   WindowValidation validation_;
   Pacer pacer_;
-  std::optional<RateSample> last_rate_;
   timer::TimerTable<TimerKind> timers_;
   base::RateLimiter challenge_acks_;
 
@@ -545,7 +544,9 @@ class Connection {
   std::error_code soft_error_;  // the last ICMP report, returned when the connection times out
   std::uint16_t pending_events_ = 0;
 
-  // For info().
+  // For info(). The delivery rate is that of the last sample.
+  std::uint64_t delivery_rate_octets_ = 0;  // per second; 0: not yet
+  bool is_delivery_app_limited_ = false;
   std::uint64_t octets_retransmitted_ = 0;
   std::uint64_t segments_retransmitted_ = 0;
   std::uint32_t timeouts_count_ = 0;

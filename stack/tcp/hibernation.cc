@@ -61,11 +61,7 @@ void Connection::archive(Archive& archive) {
   archive(sent_offset);
   if constexpr (!Archive::is_writer()) send_queue_.begin_at(sent_offset);
 
-  bool has_rate = last_rate_.has_value();
-  archive(has_rate);
-  if (!has_rate) return;
-  if (!last_rate_) last_rate_.emplace();
-  archive(last_rate_->octets_per_second, last_rate_->is_app_limited);  // what info() tells of it
+  archive(delivery_rate_octets_, is_delivery_app_limited_);
 }
 
 IdleRecord Connection::hibernate() {

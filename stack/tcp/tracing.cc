@@ -40,7 +40,7 @@ SendingState Connection::sending_state() const noexcept {
   const std::uint64_t ssthresh = congestion_->ssthresh_octets();
   if (ssthresh != UINT64_MAX) state.slow_start_threshold_octets = ssthresh;
   if (rtt_.has_sample()) state.smoothed_rtt = rtt_.smoothed();
-  if (last_rate_) state.delivery_rate_octets = last_rate_->octets_per_second;
+  state.delivery_rate_octets = delivery_rate_octets_;
   state.pacing_rate_octets = pacer_.rate();
   state.phase = phase();
   return state;

@@ -253,7 +253,7 @@ void BbrPath::take_sample(tcp::AckEvent& event) {
     sample_.octets_per_second = static_cast<std::uint64_t>(
         static_cast<double>(sample_.delivered_octets) / seconds(sample_.interval));
   }
-  event.rate = sample_;
+  event.rate = &sample_;
   event.rtt_sample = last_round_trip_;
 }
 

@@ -37,13 +37,13 @@ struct AckEvent {
   wire::SeqNum nxt;                           // SND.NXT
   std::optional<Duration> rtt_sample;         // absent under Karn's rule (RFC 6298 section 3)
   std::optional<Duration> smoothed_rtt;
-  std::optional<RateSample> rate;  // of the newest octets that were delivered
-  bool in_recovery = false;        // fast recovery, this event included
-  bool after_timeout = false;      // repairing what a timeout declared lost
-  bool has_recovered = false;      // either of them ends with this event
-  bool counts_once = false;        // one SMSS at most in slow start
-  bool app_limited = false;        // cwnd was not what held us back (RFC 7661)
-  bool is_paced = false;           // growth by many segments causes no burst
+  const RateSample* rate = nullptr;  // of the newest octets that were delivered; null: none were
+  bool in_recovery = false;          // fast recovery, this event included
+  bool after_timeout = false;        // repairing what a timeout declared lost
+  bool has_recovered = false;        // either of them ends with this event
+  bool counts_once = false;          // one SMSS at most in slow start
+  bool app_limited = false;          // cwnd was not what held us back (RFC 7661)
+  bool is_paced = false;             // growth by many segments causes no burst
 };
 
 // Octets were found to be lost, or marked. Controllers that answer with their window do so once in

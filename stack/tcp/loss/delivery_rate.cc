@@ -45,9 +45,7 @@ void DeliveryRate::on_delivered(const SentRange& sent, Instant now) noexcept {
 std::optional<RateSample> DeliveryRate::take_sample(std::optional<Duration> minimum_rtt) noexcept {
   if (app_limited_until_ != 0 && app_limited_until_ < delivered_) app_limited_until_ = 0;
   if (!newest_) return std::nullopt;
-  const Newest newest = *newest_;
-  newest_.reset();
-
+  const Newest& newest = *newest_;
   RateSample sample;
   const Duration send_elapsed = newest.sent_at - newest.snapshot.first_sent_at;
   const Duration ack_elapsed = delivered_at_ - newest.snapshot.delivered_at;
@@ -62,6 +60,7 @@ std::optional<RateSample> DeliveryRate::take_sample(std::optional<Duration> mini
   if (sample.interval > Duration{0} && minimum_rtt.value_or(Duration{0}) <= sample.interval) {
     sample.octets_per_second = rate_of(sample.delivered_octets, sample.interval);
   }
+  newest_.reset();
   return sample;
 }
 

@@ -67,16 +67,17 @@ class Scoreboard {
   void acknowledge(SeqNum una, Visitor&& delivered) {
     while (!ranges_.empty() && ranges_.front().range.begin < una) {
       SentRange& first = ranges_.front();
-      SentRange part = first;
       leave(first);
       if (una < first.range.end) {
+        SentRange part = first;
         part.range.end = una;
         first.range.begin = una;
         enter(first);
+        if (part.fate != SentRange::Fate::Sacked) delivered(part);
       } else {
+        if (first.fate != SentRange::Fate::Sacked) delivered(first);
         ranges_.pop_front();
       }
-      if (part.fate != SentRange::Fate::Sacked) delivered(part);
     }
   }
 

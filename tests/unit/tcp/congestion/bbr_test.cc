@@ -270,20 +270,20 @@ TEST(Bbr, NothingOverflows) {
   begin.initial_window_octets = kBdp;
   Bbr bbr(begin);
   AckEvent event;
+  RateSample sample;
   for (int round = 1; round <= 12; ++round) {
     event.now = Instant(1s + round * 100s);
     event.newly_delivered_octets = kBdp;
     event.delivered_octets += kBdp;
     event.in_flight_octets = 2 * kBdp;
     event.smoothed_rtt = 100s;
-    RateSample sample;
     sample.delivered_octets = kBdp;
     sample.prior_delivered_octets = event.delivered_octets - kBdp;
     sample.interval = 100s;
     sample.octets_per_second = kRate;
     sample.tx_in_flight_octets = 2 * kBdp;
     sample.rtt = 100s;
-    event.rate = sample;
+    event.rate = &sample;
     bbr.on_ack(event);
   }
   EXPECT_TRUE(bbr.variables().full_bw_reached);
@@ -294,7 +294,7 @@ TEST(Bbr, NothingOverflows) {
   EXPECT_LE(bbr.cwnd_octets(), 4 * kBdp);
   // And rates that no path has.
   event.now += 100s;
-  event.rate->octets_per_second = UINT64_MAX;
+  sample.octets_per_second = UINT64_MAX;
   bbr.on_ack(event);
   EXPECT_LE(bbr.variables().max_bw, bbr::kHighestRate);
 }
