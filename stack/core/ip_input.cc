@@ -11,6 +11,26 @@ namespace {
 
 constexpr std::size_t kMaxEchoReplies = 64;
 
+// Copies a packet, and sums what a TCP segment's checksum covers on the way: the octets pass
+// through the processor once for both. True when it is a whole segment and its checksum is right;
+// whatever else it is will be found out where every packet is looked at.
+bool copy_verifying(MutableBytes to, Bytes packet) noexcept {
+  const auto view = wire::Ipv4View::parse(packet);
+  if (!view || view->is_fragment() || view->protocol() != wire::kProtocolTcp) {
+    std::copy(packet.begin(), packet.end(), to.begin());
+    return false;
+  }
+  const Bytes header = view->header();
+  const Bytes segment = view->payload();
+  std::copy(header.begin(), header.end(), to.begin());
+  wire::ChecksumBuilder sum = wire::pseudo_header_sum(view->source(), view->destination(),
+                                                      wire::kProtocolTcp, segment.size());
+  sum.add_copying(to.subspan(header.size()), segment);
+  const Bytes padding = packet.subspan(view->total_octets());
+  std::copy(padding.begin(), padding.end(), to.subspan(view->total_octets()).begin());
+  return sum.checksum() == 0;
+}
+
 }  // namespace
 
 RxBuffer Engine::acquire_rx_buffer() {
@@ -24,15 +44,20 @@ RxBuffer Engine::acquire_rx_buffer() {
 
 void Engine::receive(Bytes packet, Instant now, const PacketMeta& meta) {
   set_now(now);
-  buffer::Slice copy =
-      pool_.copy(packet.first(std::min(packet.size(), wire::kIpv4MaxPacketOctets)));
-  if (!copy.slab) {
+  packet = packet.first(std::min(packet.size(), wire::kIpv4MaxPacketOctets));
+  buffer::SlabRef block = pool_.acquire(packet.size());
+  if (!block) {
     if (!packet.empty()) counters_.drop(DropReason::NoMemory);
     return;
   }
-  RxBuffer buffer{copy.slab.release()};
-  buffer.set_packet(copy.offset, copy.length);
+  RxBuffer buffer{block.release()};
+  buffer.set_packet(0, packet.size());
   buffer.meta = meta;
+  if (meta.checksum == ChecksumStatus::Unchecked) {
+    if (copy_verifying(buffer.space(), packet)) buffer.meta.checksum = ChecksumStatus::Verified;
+  } else {
+    std::copy(packet.begin(), packet.end(), buffer.space().begin());
+  }
   receive(std::move(buffer), now);
 }
 
