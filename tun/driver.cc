@@ -198,6 +198,7 @@ void Driver::Parts::pass_strays() {
   while (const auto stray = stack.poll_stray()) {
     // A flood of them is no reason to fill the other's memory: TCP repeats what is lost.
     if (next == nullptr || next->strays_waiting.load(std::memory_order_relaxed) >= kMostStrays) {
+      stack.count_drop(DropReason::StrayNotTaken);
       continue;
     }
     ++next->strays_waiting;

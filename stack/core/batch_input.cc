@@ -94,7 +94,7 @@ void Engine::prefetch(const ConnectionPlace& place) noexcept {
   if (place.awake != nullptr) {
     fetch(place.awake, sizeof(HostedConnection));
   } else {
-    fetch(place.idle.octets().data(), place.idle.octets().size());
+    fetch(place.idle.address(), tcp::IdleRecord::kUsualOctets);
   }
 }
 

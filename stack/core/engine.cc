@@ -97,25 +97,9 @@ ListenerId Engine::listener_for(const Endpoint& local) const noexcept {
   return any != listening_.end() ? any->second : ListenerId{};
 }
 
-const tcp::Connection* Engine::find(ConnectionId id) {
-  const HostedConnection* const found = hosted(id);
-  return found != nullptr ? &found->tcp : nullptr;
-}
-
 const tcp::FourTuple* Engine::find_tuple(ConnectionId id) const noexcept {
   const ConnectionPlace* const found = connections_.find(id.index, id.generation);
   return found != nullptr ? &found->tuple : nullptr;
-}
-
-// A connection that has left TIME-WAIT to its record is closed when the record is gone.
-Result<TcpInfo> Engine::info(ConnectionId id) {
-  const tcp::Connection* const connection = find(id);
-  if (connection == nullptr) return Errc::invalid_handle;
-  TcpInfo info = connection->info();
-  if (info.state == TcpState::TimeWait && look_up(connection->tuple()).kind != Kind::TimeWait) {
-    info.state = TcpState::Closed;
-  }
-  return info;
 }
 
 const Listener* Engine::find(ListenerId id) const noexcept {

@@ -68,6 +68,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void receive(Bytes packet, Instant now, const PacketMeta& meta);
   [[nodiscard]] bool poll_transmit(TxFrame& frame, Instant now);
   [[nodiscard]] std::optional<RxBuffer> poll_stray();
+  void count_drop(DropReason reason) noexcept { counters_.drop(reason); }
   void advance(Instant now);
   [[nodiscard]] Instant next_deadline() const;
 
@@ -95,10 +96,11 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   Result<void> set_linger(ConnectionId id, std::optional<Duration> linger);
   Result<void> set_congestion_control(ConnectionId id, CongestionAlgorithm algorithm);
   Result<void> set_dscp(ConnectionId id, std::uint8_t dscp);
-  // The connection that an application may name; null for a stale handle. Good until the next call.
-  [[nodiscard]] const tcp::Connection* find(ConnectionId id);
   [[nodiscard]] const tcp::FourTuple* find_tuple(ConnectionId id) const noexcept;
   [[nodiscard]] const Listener* find(ListenerId id) const noexcept;
+  [[nodiscard]] Result<Bytes> peek(ConnectionId id);
+  [[nodiscard]] std::size_t writable_octets(ConnectionId id);
+  [[nodiscard]] std::size_t readable_octets(ConnectionId id);
   [[nodiscard]] Result<TcpInfo> info(ConnectionId id);
   [[nodiscard]] MaximumSizes maximum_sizes(const IpAddress& remote);
   Result<void> send_echo_request(const IpAddress& destination, std::uint16_t identifier,
@@ -275,6 +277,9 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   HostedConnection& host(std::uint32_t index);
   void hibernate(HostedConnection& hosted);
   [[nodiscard]] bool may_hibernate(const HostedConnection& hosted) const noexcept;
+  // Returns `look(connection)`, `missing` for a stale handle. One that hibernates goes on doing so.
+  template <typename Answer, typename Look>
+  [[nodiscard]] Answer inspect(ConnectionId id, Answer missing, Look&& look);
   // Has connections hibernate until no more than `most` are awake, or `looks` were looked at.
   void limit_awake(std::size_t most, std::size_t looks);
   void make_room_awake();

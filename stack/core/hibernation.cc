@@ -60,6 +60,44 @@ void Engine::limit_awake(std::size_t most, std::size_t looks) {
   }
 }
 
+template <typename Answer, typename Look>
+Answer Engine::inspect(ConnectionId id, Answer missing, Look&& look) {
+  ConnectionPlace* const place = connections_.find(id.index, id.generation);
+  if (place == nullptr) return missing;
+  if (place->awake != nullptr) return look(place->awake->tcp);
+  tcp::Connection sleepwalker(environment_, id, place->tuple, place->config);
+  sleepwalker.wake(place->idle);
+  Answer answer = look(std::as_const(sleepwalker));
+  sleepwalker.leave_to(place->idle);
+  return answer;
+}
+
+Result<Bytes> Engine::peek(ConnectionId id) {
+  return inspect(id, Result<Bytes>(Errc::invalid_handle),
+                 [](const tcp::Connection& connection) { return connection.peek(); });
+}
+
+std::size_t Engine::writable_octets(ConnectionId id) {
+  return inspect(id, std::size_t{0},
+                 [](const tcp::Connection& connection) { return connection.writable_octets(); });
+}
+
+std::size_t Engine::readable_octets(ConnectionId id) {
+  return inspect(id, std::size_t{0},
+                 [](const tcp::Connection& connection) { return connection.readable_octets(); });
+}
+
+// A connection that has left TIME-WAIT to its record is closed when the record is gone.
+Result<TcpInfo> Engine::info(ConnectionId id) {
+  return inspect(id, Result<TcpInfo>(Errc::invalid_handle), [&](const tcp::Connection& connection) {
+    Result<TcpInfo> info = connection.info();
+    if (info->state == TcpState::TimeWait && look_up(connection.tuple()).kind != Kind::TimeWait) {
+      info->state = TcpState::Closed;
+    }
+    return info;
+  });
+}
+
 void Engine::make_room_awake() {
   const std::size_t limit = config_.awake_connections;
   limit_awake(limit > 0 ? limit - 1 : 0, kLooksToMakeRoom);

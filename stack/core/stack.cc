@@ -33,6 +33,9 @@ bool Stack::poll_transmit(TxFrame& frame, Instant now) {
 std::optional<RxBuffer> Stack::poll_stray() {
   return engine_->poll_stray();
 }
+void Stack::count_drop(DropReason reason) noexcept {
+  engine_->count_drop(reason);
+}
 void Stack::advance(Instant now) {
   engine_->advance(now);
 }
@@ -75,19 +78,16 @@ Result<std::size_t> Stack::read(ConnectionId connection, MutableBytes out) {
   return engine_->read(connection, out);
 }
 Result<Bytes> Stack::peek(ConnectionId connection) const {
-  const tcp::Connection* const found = engine_->find(connection);
-  return found != nullptr ? found->peek() : Result<Bytes>(Errc::invalid_handle);
+  return engine_->peek(connection);
 }
 Result<void> Stack::consume(ConnectionId connection, std::size_t octets) {
   return engine_->consume(connection, octets);
 }
 std::size_t Stack::writable_octets(ConnectionId connection) const {
-  const tcp::Connection* const found = engine_->find(connection);
-  return found != nullptr ? found->writable_octets() : 0;
+  return engine_->writable_octets(connection);
 }
 std::size_t Stack::readable_octets(ConnectionId connection) const {
-  const tcp::Connection* const found = engine_->find(connection);
-  return found != nullptr ? found->readable_octets() : 0;
+  return engine_->readable_octets(connection);
 }
 
 Result<std::size_t> Stack::write_urgent(ConnectionId connection, Bytes data) {

@@ -139,6 +139,9 @@ class Connection {
   // Becomes again what the record was made of, to the octet. REQUIRES: constructed with the same
   // arguments, and not opened.
   void wake(const IdleRecord& record);
+  // After wake(): the record holds again, with what it was promised. The connection is good for
+  // nothing any more, as after hibernate(). REQUIRES: nothing has changed since.
+  void leave_to(const IdleRecord& record) noexcept;
 
   // --- Looking inside --------------------------------------------------------------------------
   [[nodiscard]] ConnectionId id() const noexcept { return id_; }

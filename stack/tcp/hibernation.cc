@@ -1,5 +1,7 @@
 #include "stack/tcp/hibernation.h"
 
+#include <algorithm>
+#include <cassert>
 #include <cstring>
 
 #include "stack/base/archive.h"
@@ -69,6 +71,12 @@ IdleRecord Connection::hibernate() {
   base::ArchiveWriter writer(reference);
   archive<base::Archive<base::ArchiveWriter>>(writer);
   return {writer.finish(), reference};
+}
+
+void Connection::leave_to([[maybe_unused]] const IdleRecord& record) noexcept {
+  base::ArchiveWriter writer(last_heard_);
+  archive<base::Archive<base::ArchiveWriter>>(writer);
+  assert(std::ranges::equal(writer.finish(), record.octets()));
 }
 
 void Connection::wake(const IdleRecord& record) {

@@ -31,6 +31,9 @@ class IdleRecord {
   [[nodiscard]] bool is_set() const noexcept { return block_ != nullptr; }
   [[nodiscard]] Bytes octets() const noexcept;
   [[nodiscard]] Instant reference() const noexcept;
+  // Where all of it is, to have it fetched from memory. Few are longer than usual.
+  [[nodiscard]] const void* address() const noexcept { return block_.get(); }
+  static constexpr std::size_t kUsualOctets = 224;
 
  private:
   // The reference and the octets' number stand before them, in the same block.

@@ -213,7 +213,8 @@ struct Config {
   // packet. An IPv4 packet cannot be longer than 65,535.
   std::size_t gso_maximum_octets = 65535;
 
-  // One budget for every octet that the stack holds for packets and streams.
+  // One budget for every octet that the stack holds for packets and streams. What connections take
+  // by themselves is not charged: the numbers below limit it.
   std::size_t memory_budget_octets = std::size_t{512} << 20U;
 
   std::size_t maximum_connections = std::size_t{1} << 20U;

@@ -65,7 +65,8 @@ namespace runnel {
   X(TcpTimeWait, "a segment for a connection in TIME-WAIT that opens no new one")                \
   X(TcpTimeWaitFull, "TIME-WAIT was cut short because the table is full")                        \
   X(NoMemory, "the memory budget is spent")                                                      \
-  X(OutputQueueFull, "a packet of ours found the output queue full")
+  X(OutputQueueFull, "a packet of ours found the output queue full")                             \
+  X(StrayNotTaken, "a stray (Stack::poll_stray) that no other stack had room for")
 
 enum class DropReason : std::uint8_t {
 #define RUNNEL_X(name, text) name,

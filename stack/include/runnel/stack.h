@@ -11,6 +11,7 @@
 #include "runnel/bytes.h"
 #include "runnel/config.h"
 #include "runnel/counters.h"
+#include "runnel/drop_reason.h"
 #include "runnel/endpoint.h"
 #include "runnel/event.h"
 #include "runnel/handle.h"
@@ -127,6 +128,9 @@ class Stack {
   // after receive() and shows what it gets, octets and meta, to the next stack in a ring of all of
   // them. The last one refuses what nobody knows. A SYN is no stray where its port has a listener.
   [[nodiscard]] std::optional<RxBuffer> poll_stray();
+
+  // Counts a packet that was lost outside of the stack, on its way to or from it.
+  void count_drop(DropReason reason) noexcept;
 
   // Handles every timer that is due at `now`.
   void advance(Instant now);
