@@ -113,9 +113,10 @@ class Pool {
   }
   void add_chunk() {
     if (vacant_.empty()) {
-      vacant_.push_back(static_cast<std::uint32_t>(chunks_.size()));
+      open_.reserve(chunks_.size() + 1);  // so that erase() needs no memory
+      vacant_.reserve(chunks_.size() + 1);
       chunks_.emplace_back();
-      open_.reserve(chunks_.size());  // so that erase() needs no memory
+      vacant_.push_back(static_cast<std::uint32_t>(chunks_.size() - 1));
     }
     const std::uint32_t number = vacant_.back();
     chunks_[number].reset(new Chunk);  // octets are left as they are

@@ -274,14 +274,18 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   // The connection at `index`, woken if it hibernates. REQUIRES: no reference to another one is
   // held that nothing else keeps awake.
   [[nodiscard]] HostedConnection& awake(std::uint32_t index);
+  // The same; null, which is counted, when there is no memory for one more that is awake.
+  [[nodiscard]] HostedConnection* try_awake(std::uint32_t index);
   HostedConnection& host(std::uint32_t index);
-  void hibernate(HostedConnection& hosted);
+  // False when there is no memory for the record.
+  [[nodiscard]] bool hibernate(HostedConnection& hosted);
   [[nodiscard]] bool may_hibernate(const HostedConnection& hosted) const noexcept;
   // Returns `look(connection)`, `missing` for a stale handle. One that hibernates goes on doing so.
   template <typename Answer, typename Look>
   [[nodiscard]] Answer inspect(ConnectionId id, Answer missing, Look&& look);
   // Has connections hibernate until no more than `most` are awake, or `looks` were looked at.
   void limit_awake(std::size_t most, std::size_t looks);
+  void look_at(base::IntrusiveList& list);
   void make_room_awake();
 
   // --- Looking up ------------------------------------------------------------------------------
@@ -341,7 +345,9 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   std::map<Endpoint, ListenerId> listening_;  // the unspecified address stands for all
 
   base::IntrusiveList ready_;
-  base::IntrusiveList awake_list_;         // of AwakeNode: which limit_awake() looks at next
+  base::IntrusiveList visitors_;   // of AwakeNode: which limit_awake() looks at next
+  base::IntrusiveList residents_;  // ... and those that are used again and again
+  std::size_t visitor_count_ = 0;
   std::deque<buffer::Slice> queued_;       // whole IP packets that wait for the link
   std::deque<buffer::Slice> looped_back_;  // ... and for this host itself
   std::deque<Arrival> strays_;             // ... and for other stacks

@@ -1,16 +1,27 @@
 // Connections at rest as records (see tcp/hibernation.h): which, and when.
 //
-// There is no timer for it: an idle stack sleeps. When one more connection is to be awake than
-// Config::awake_connections, those that were awake for longest hibernate, unless they were used
-// meanwhile (the clock algorithm). So with few connections none ever does.
+// There is no timer for it: an idle stack sleeps. When there are more connections than
+// Config::awake_connections, one that is woken has others hibernate. With few none ever does.
+//
+// Who comes is a visitor at first. While there are more than a few of them, the one that came first
+// is looked at: it may stay if it was used since it came, and becomes a resident if it was used
+// again when its turn comes a second time; else it hibernates. Of the residents those who were not
+// used since they were looked at last have to go when there are too many (the clock algorithm). So
+// packets that are spread over a million connections touch the memory of a few, which stays in the
+// processor's cache, and do not drive out the connections that are used all the time.
 #include "stack/core/engine.h"
 
 namespace runnel::core {
 
 namespace {
 
-// How many are looked at before one more is woken.
+// How many visitors, and then others, are looked at before one more is woken. Visitors want to be
+// looked at twice.
+constexpr std::size_t kLooksAtVisitors = 3;
 constexpr std::size_t kLooksToMakeRoom = 8;
+
+// Twice as many, of four kilobytes each, are to fit into a processor's own cache.
+constexpr std::size_t kFewVisitors = 64;
 
 }  // namespace
 
@@ -20,8 +31,16 @@ HostedConnection& Engine::awake(std::uint32_t index) {
   make_room_awake();
   HostedConnection& connection = host(index);
   connection.tcp.wake(place.idle);
-  place.idle = {};
   return connection;
+}
+
+HostedConnection* Engine::try_awake(std::uint32_t index) {
+  try {
+    return &awake(index);
+  } catch (const std::bad_alloc&) {
+    counters_.drop(DropReason::NoMemory);
+    return nullptr;
+  }
 }
 
 // A connection as new, for the place at `index`.
@@ -31,15 +50,18 @@ HostedConnection& Engine::host(std::uint32_t index) {
   place.awake_index = awake_.create([&](void* storage, std::uint32_t) {
     place.awake = new (storage) HostedConnection(environment_, id, place);
   });
-  awake_list_.push_back(place.awake->awake);
+  visitors_.push_back(place.awake->awake);
+  ++visitor_count_;
   return *place.awake;
 }
 
-void Engine::hibernate(HostedConnection& connection) {
+bool Engine::hibernate(HostedConnection& connection) {
   ConnectionPlace& place = connections_.at(connection.tcp.id().index);
-  place.idle = connection.tcp.hibernate();
+  if (!connection.tcp.hibernate(place.idle)) return false;
+  if (connection.stay != HostedConnection::Stay::Resident) --visitor_count_;
   place.awake = nullptr;
   awake_.erase(place.awake_index);
+  return true;
 }
 
 bool Engine::may_hibernate(const HostedConnection& connection) const noexcept {
@@ -49,15 +71,30 @@ bool Engine::may_hibernate(const HostedConnection& connection) const noexcept {
 }
 
 void Engine::limit_awake(std::size_t most, std::size_t looks) {
-  for (; looks > 0 && awake_.size() > most && !awake_list_.empty(); --looks) {
-    base::ListNode* const node = awake_list_.pop_front();
-    HostedConnection& connection =
-        *connections_.at(static_cast<AwakeNode*>(node)->owner_index).awake;
-    awake_list_.push_back(*node);
-    const bool was_used = std::exchange(connection.was_used, false);
-    if (was_used && config_.awake_connections > 0) continue;
-    if (may_hibernate(connection)) hibernate(connection);
+  if (connections_.size() <= most) return;
+  for (std::size_t i = 0; i < kLooksAtVisitors && visitor_count_ > kFewVisitors; ++i) {
+    look_at(visitors_);
   }
+  for (; looks > 0 && awake_.size() > most; --looks) {
+    look_at(residents_.empty() ? visitors_ : residents_);
+  }
+}
+
+// REQUIRES: the list is not empty.
+void Engine::look_at(base::IntrusiveList& list) {
+  const auto* const node = static_cast<AwakeNode*>(list.pop_front());
+  HostedConnection& connection = *connections_.at(node->owner_index).awake;
+  const bool was_used = std::exchange(connection.was_used, false);
+  const bool may_stay = was_used && config_.awake_connections > 0;
+  if (!may_stay && may_hibernate(connection) && hibernate(connection)) return;
+  if (connection.stay == HostedConnection::Stay::Arriving) {
+    connection.stay = HostedConnection::Stay::Visiting;
+  } else if (connection.stay == HostedConnection::Stay::Visiting && may_stay) {
+    connection.stay = HostedConnection::Stay::Resident;
+    --visitor_count_;
+  }
+  const bool is_resident = connection.stay == HostedConnection::Stay::Resident;
+  (is_resident ? residents_ : visitors_).push_back(connection.awake);
 }
 
 template <typename Answer, typename Look>

@@ -209,11 +209,12 @@ void Engine::tcp_error_arrives(const Arrival& arrival, const ip::IcmpError& erro
   const wire::SeqNum seq{base::load_be<std::uint32_t>(quote, 4)};
   const DemuxHandle handle = look_up(tuple);
   if (handle.kind == Kind::Connection) {
-    HostedConnection& connection = awake(handle.index);
-    connection.tcp.icmp_error_arrives({error.type, error.code, error.next_hop_mtu, seq,
-                                       error.quoted_octets, ip::error_of(error.type, error.code)},
-                                      now_);
-    settle(connection);
+    HostedConnection* const connection = try_awake(handle.index);
+    if (connection == nullptr) return;
+    connection->tcp.icmp_error_arrives({error.type, error.code, error.next_hop_mtu, seq,
+                                        error.quoted_octets, ip::error_of(error.type, error.code)},
+                                       now_);
+    settle(*connection);
     return;
   }
   if (handle.kind == Kind::SynReceived) {

@@ -28,6 +28,7 @@ HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple, tcp::Sh
 
 void Engine::erase_connection(HostedConnection& connection) {
   const std::uint32_t index = connection.tcp.id().index;
+  if (connection.stay != HostedConnection::Stay::Resident) --visitor_count_;
   awake_.erase(connections_.at(index).awake_index);
   connections_.erase(index);
 }

@@ -44,7 +44,7 @@ struct ConnectionPlace {
   OwnedTimer timer;
   tcp::SharedConfig config;
   HostedConnection* awake = nullptr;  // null while it hibernates
-  tcp::IdleRecord idle;               // set while it does
+  tcp::IdleRecord idle;               // holds while it does; its memory is kept for the next time
 };
 // With the record, the demux and the socket it is to be no more than 512 octets.
 static_assert(sizeof(ConnectionPlace) <= 128);
@@ -61,6 +61,9 @@ struct HostedConnection {
   OwnedTimer& timer;
   ReadyNode ready;
   AwakeNode awake;
+  // How it has proved that it should stay awake: see hibernation.cc.
+  enum class Stay : std::uint8_t { Arriving, Visiting, Resident };
+  Stay stay = Stay::Arriving;
   bool was_used = true;  // since Engine::limit_awake() looked at it
   // Found by its tuple. Not when TIME-WAIT's record has taken over or nothing is left but octets
   // that the application has not read.

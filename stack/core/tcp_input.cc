@@ -65,9 +65,10 @@ void Engine::tcp_arrives(const Arrival& arrival) {
 }
 
 void Engine::segment_arrives_for_connection(std::uint32_t index, tcp::Segment& seg) {
-  HostedConnection& connection = awake(index);
-  connection.tcp.segment_arrives(seg, now_);
-  settle(connection);
+  HostedConnection* const connection = try_awake(index);
+  if (connection == nullptr) return;
+  connection->tcp.segment_arrives(seg, now_);
+  settle(*connection);
 }
 
 // LISTEN, or CLOSED.

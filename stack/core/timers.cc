@@ -10,6 +10,9 @@ namespace {
 // Most of what fills a backlog is forged, and each SYN,ACK goes to whom the forger chose.
 constexpr std::uint8_t kSynAckRetransmissionsUnderPressure = 1;
 
+// How long a timer waits that finds no memory to wake its connection.
+constexpr Duration kMemoryPause = std::chrono::milliseconds(100);
+
 }  // namespace
 
 void Engine::advance(Instant now) {
@@ -48,9 +51,13 @@ Instant Engine::next_deadline() const {
 }
 
 void Engine::connection_timer(std::uint32_t index) {
-  HostedConnection& connection = awake(index);
-  connection.tcp.timeouts(now_);
-  settle(connection);
+  HostedConnection* const connection = try_awake(index);
+  if (connection == nullptr) {
+    wheel_.arm(connections_.at(index).timer, now_ + kMemoryPause);
+    return;
+  }
+  connection->tcp.timeouts(now_);
+  settle(*connection);
 }
 
 // SYN-RECEIVED: sends the SYN,ACK again, or gives up.

@@ -133,9 +133,9 @@ class Connection {
   // Whether everything that the connection knows fits into a small record: nothing is in flight,
   // nothing waits to be sent, read or acknowledged.
   [[nodiscard]] bool may_hibernate() const noexcept;
-  // The record. The connection is good for nothing any more but to be destroyed.
-  // REQUIRES: may_hibernate().
-  [[nodiscard]] IdleRecord hibernate();
+  // Makes the record; the connection is then good for nothing any more but to be destroyed. False
+  // when there is no memory for it: the connection stays what it was. REQUIRES: may_hibernate().
+  [[nodiscard]] bool hibernate(IdleRecord& record);
   // Becomes again what the record was made of, to the octet. REQUIRES: constructed with the same
   // arguments, and not opened.
   void wake(const IdleRecord& record);

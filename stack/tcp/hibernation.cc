@@ -3,18 +3,26 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <new>
+#include <utility>
 
 #include "stack/base/archive.h"
 #include "stack/tcp/connection.h"
 
 namespace runnel::tcp {
 
-IdleRecord::IdleRecord(Bytes octets, Instant reference)
-    : block_(new std::uint8_t[kHeaderOctets + octets.size()]) {
+bool IdleRecord::assign(Bytes octets, Instant reference) noexcept {
+  const std::size_t needed = block_octets(octets.size());
+  if (block_ == nullptr || block_octets(this->octets().size()) != needed) {
+    std::unique_ptr<std::uint8_t[]> block(new (std::nothrow) std::uint8_t[needed]);
+    if (block == nullptr) return false;
+    block_ = std::move(block);
+  }
   const auto size = static_cast<std::uint16_t>(octets.size());
   std::memcpy(block_.get(), &reference, sizeof(reference));
   std::memcpy(block_.get() + sizeof(reference), &size, sizeof(size));
   std::memcpy(block_.get() + kHeaderOctets, octets.data(), octets.size());
+  return true;
 }
 
 Bytes IdleRecord::octets() const noexcept {
@@ -66,11 +74,15 @@ void Connection::archive(Archive& archive) {
   archive(delivery_rate_octets_, is_delivery_app_limited_);
 }
 
-IdleRecord Connection::hibernate() {
+bool Connection::hibernate(IdleRecord& record) {
   const Instant reference = last_heard_;
   base::ArchiveWriter writer(reference);
   archive<base::Archive<base::ArchiveWriter>>(writer);
-  return {writer.finish(), reference};
+  const Bytes octets = writer.finish();
+  if (record.assign(octets, reference)) return true;
+  base::ArchiveReader reader(octets, reference);
+  archive<base::Archive<base::ArchiveReader>>(reader);
+  return false;
 }
 
 void Connection::leave_to([[maybe_unused]] const IdleRecord& record) noexcept {

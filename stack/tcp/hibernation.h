@@ -24,11 +24,11 @@ namespace runnel::tcp {
 // before it is thrown away.
 class IdleRecord {
  public:
-  IdleRecord() noexcept = default;
-  // `reference` is what times in `octets` are relative to.
-  IdleRecord(Bytes octets, Instant reference);
+  // Remembers a copy of `octets`; `reference` is what times in them are relative to. The memory of
+  // what it remembered before is used again if it fits. False, and nothing has changed, when there
+  // is no memory.
+  [[nodiscard]] bool assign(Bytes octets, Instant reference) noexcept;
 
-  [[nodiscard]] bool is_set() const noexcept { return block_ != nullptr; }
   [[nodiscard]] Bytes octets() const noexcept;
   [[nodiscard]] Instant reference() const noexcept;
   // Where all of it is, to have it fetched from memory. Few are longer than usual.
@@ -38,6 +38,13 @@ class IdleRecord {
  private:
   // The reference and the octets' number stand before them, in the same block.
   static constexpr std::size_t kHeaderOctets = sizeof(Instant) + sizeof(std::uint16_t);
+
+  // The blocks' sizes are those of the heap, which leaves a word to its own use.
+  [[nodiscard]] static constexpr std::size_t block_octets(std::size_t octets) noexcept {
+    constexpr std::size_t kStep = 2 * sizeof(void*);
+    const std::size_t needed = kHeaderOctets + octets + sizeof(void*);
+    return (needed + kStep - 1) / kStep * kStep - sizeof(void*);
+  }
 
   std::unique_ptr<std::uint8_t[]> block_;
 };

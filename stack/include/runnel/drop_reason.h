@@ -64,7 +64,7 @@ namespace runnel {
   X(TcpDataAfterClose, "octets that arrived after the application closed")                       \
   X(TcpTimeWait, "a segment for a connection in TIME-WAIT that opens no new one")                \
   X(TcpTimeWaitFull, "TIME-WAIT was cut short because the table is full")                        \
-  X(NoMemory, "the memory budget is spent")                                                      \
+  X(NoMemory, "the memory budget is spent, or the system has no more memory")                    \
   X(OutputQueueFull, "a packet of ours found the output queue full")                             \
   X(StrayNotTaken, "a stray (Stack::poll_stray) that no other stack had room for")
 
