@@ -1,5 +1,6 @@
 #include "runnel/driver.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <sys/prctl.h>
 
@@ -40,6 +41,8 @@ constexpr int kPatience = 8;
 constexpr Duration kErrorPause = std::chrono::milliseconds(100);
 // How long input waits when there is no memory for a single packet.
 constexpr Duration kNoBufferPause = std::chrono::milliseconds(10);
+// Fewer connections leave nothing behind that would be worth the heap's time.
+constexpr std::size_t kManyConnections = 1000;
 constexpr Duration kLongestFlush = std::chrono::seconds(1);
 
 using Function = std::function<void()>;
@@ -87,6 +90,8 @@ struct Driver::Parts {
   // Polls the device for as long as that promises something, and makes a turn of what comes. False
   // when nothing came.
   bool poll_device();
+  // Has the heap give back what many connections have left to it.
+  void give_memory_back();
   // Waits for something to do, at most `longest`.
   void wait(std::optional<Duration> longest);
   // Writes what is queued, for a second at most.
@@ -119,6 +124,7 @@ struct Driver::Parts {
 
   AdaptiveSpin spin;
   std::optional<Instant> empty_since;  // when, after the last packet, the loop ran out of work
+  std::size_t most_connections = 0;    // since memory was given back
   Instant looked_around{};
   Instant now{};  // when the turn under way began
 
@@ -304,7 +310,19 @@ bool Driver::Parts::poll_device() {
   return false;
 }
 
+// The heap keeps what is freed in its middle, however much that is, until it is told not to. That
+// takes some time, so it is done when the loop has nothing else to do, and each time that half of
+// the connections have gone.
+void Driver::Parts::give_memory_back() {
+  const std::size_t count = stack.connection_count();
+  if (most_connections < kManyConnections || count > most_connections / 2) return;
+  ::malloc_trim(0);
+  most_connections = count;
+}
+
 void Driver::Parts::wait(std::optional<Duration> longest) {
+  most_connections = std::max(most_connections, stack.connection_count());
+  if (longest != Duration::zero()) give_memory_back();
   looked_around = monotonic_now();
   if (const Instant deadline = next_deadline(); deadline != kNever) {
     const Duration until = deadline - looked_around;
