@@ -23,7 +23,7 @@ the program took your packets from a TUN device and answered every segment itsel
 <table>
 )";
 
-double milliseconds(Duration duration) {
+double in_milliseconds(Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
@@ -50,7 +50,7 @@ void LandingPage::append_to(std::string& out, const TcpSocket& peer, const Stack
   row("your end", info.remote.to_string());
   row("state", name_of(info.state));
   row("segments of at most", info.send_mss_octets, " octets");
-  row("round trip", fmt::format("{:.3f}", milliseconds(info.smoothed_rtt)), " ms");
+  row("round trip", fmt::format("{:.3f}", in_milliseconds(info.smoothed_rtt)), " ms");
   row("congestion window", info.congestion_window_octets, " octets");
   row("connections", stack.connection_count());
   row("in SYN-RECEIVED", stack.syn_received_count());

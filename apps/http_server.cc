@@ -8,7 +8,7 @@
 namespace runnel::apps {
 namespace {
 
-constexpr std::size_t kPieceOctets = std::size_t{256} << 10U;
+constexpr std::size_t kScratchOctets = std::size_t{256} << 10U;
 
 }  // namespace
 
@@ -16,7 +16,7 @@ HttpServer::HttpServer(Sockets& sockets, const Endpoint& local, HttpOptions opti
     : Service(sockets, "http", local),
       stack_(sockets.stack()),
       site_(std::move(options), sockets.stack()),
-      scratch_(kPieceOctets) {}
+      scratch_(kScratchOctets) {}
 
 std::unique_ptr<ServiceConnection> HttpServer::make_connection(TcpSocket peer) {
   return std::make_unique<HttpConnection>(peer, stack_, site_, scratch_);

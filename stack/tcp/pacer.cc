@@ -6,11 +6,11 @@ namespace runnel::tcp {
 
 namespace {
 
-constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
 // A rate of a few octets a second must not stop a connection for longer than a timeout would.
 constexpr Duration kLongestGap = std::chrono::seconds(1);
 
 Duration time_for(std::uint64_t octets, std::uint64_t rate) noexcept {
+  constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
   const std::uint64_t nanoseconds = octets * kNanosecondsPerSecond / rate;
   return std::min(kLongestGap, Duration(static_cast<Duration::rep>(nanoseconds)));
 }

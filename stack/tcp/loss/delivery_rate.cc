@@ -8,10 +8,9 @@ namespace runnel::tcp {
 
 namespace {
 
-constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
-
 // Exact below 18 GB within one interval; above it to the millisecond.
-std::uint64_t rate_of(std::uint64_t octets, Duration interval) noexcept {
+std::uint64_t octets_per_second(std::uint64_t octets, Duration interval) noexcept {
+  constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
   const auto nanoseconds = static_cast<std::uint64_t>(interval.count());
   if (octets <= UINT64_MAX / kNanosecondsPerSecond) {
     return octets * kNanosecondsPerSecond / nanoseconds;
@@ -58,7 +57,7 @@ std::optional<RateSample> DeliveryRate::take_sample(std::optional<Duration> mini
   sample.is_app_limited = newest.snapshot.is_app_limited;
   if (!newest.is_retransmitted) sample.rtt = delivered_at_ - newest.sent_at;
   if (sample.interval > Duration{0} && minimum_rtt.value_or(Duration{0}) <= sample.interval) {
-    sample.octets_per_second = rate_of(sample.delivered_octets, sample.interval);
+    sample.octets_per_second = octets_per_second(sample.delivered_octets, sample.interval);
   }
   newest_.reset();
   return sample;

@@ -5,9 +5,9 @@
 
 namespace runnel::tcp {
 
-using Fate = SentRange::Fate;
-
 namespace {
+
+using Fate = SentRange::Fate;
 
 // Makes one range of those from the first-th up to the one before `end`.
 void merge(buffer::Ring<SentRange>& ranges, std::size_t first, std::size_t end) noexcept {
