@@ -48,17 +48,22 @@ std::unique_ptr<tun::TraceFile> make_trace(const LinkOptions& options) {
   return std::make_unique<tun::TraceFile>(options.trace_path);
 }
 
-// The kernel drops what finds the device's queue full. With offload a place there holds 64 KiB,
-// more than the largest window needs; without, one segment, so windows must not be larger than
-// that. A quarter is left for what comes beside one connection's text.
-void fit_receive_window(const tun::TunDevice& device, Config& config) {
-  if (config.tcp_segmentation_offload) return;
+// The kernel drops what finds the device's queue full, so all windows together must not be larger
+// than what fits there. Without offload a place holds one segment; with it up to 64 KiB, but a
+// window that is shared by many is filled in smaller pieces. Half is left for
+// acknowledgments and what else comes.
+void fit_receive_windows(const tun::TunDevice& device, Config& config) {
   constexpr std::size_t kHeaderOctets = 52;  // IPv4, TCP, timestamps
+  constexpr std::size_t kPieceOctets = std::size_t{16} << 10U;
   const std::size_t segment_octets = config.mtu_octets - kHeaderOctets;
-  const std::size_t fitting = std::size_t{device.queue_packets()} * 3 / 4 * segment_octets;
-  const auto limit = [&](std::size_t& octets) {
-    octets = std::min(octets, std::max(fitting, 4 * segment_octets));
-  };
+  const std::size_t places = std::size_t{device.queue_packets()} / 2;
+  if (config.tcp_segmentation_offload) {
+    config.receive_windows_total_octets = std::max(places, std::size_t{4}) * kPieceOctets;
+    return;
+  }
+  const std::size_t fitting = std::max(places, std::size_t{4}) * segment_octets;
+  config.receive_windows_total_octets = fitting;
+  const auto limit = [&](std::size_t& octets) { octets = std::min(octets, fitting); };
   limit(config.tcp.receive_buffer_octets);
   limit(config.tcp.receive_buffer_maximum_octets);
 }
@@ -77,7 +82,7 @@ Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {
   config.tcp.is_controlled_network = options.is_controlled_network;
   config.tcp.pacing = options.pacing;
   config.tcp.ecn = options.ecn;
-  fit_receive_window(device, config);
+  fit_receive_windows(device, config);
   config.sibling_stacks = static_cast<std::uint8_t>(options.queues - 1);
   config.memory_budget_octets /= options.queues;
   return config;

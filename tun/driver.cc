@@ -29,6 +29,10 @@ namespace {
 // a processor's own cache, where the next batch finds the blocks of the last one.
 constexpr std::size_t kBatchPackets = 64;
 constexpr std::size_t kBatchOctets = std::size_t{256} << 10U;
+// Whole batches that are read before any is written: what is written brings acknowledgments, and
+// our acknowledgments text, into a queue that loses what does not fit. As many octets are written
+// then, and as many packets when the queue has run empty.
+constexpr std::size_t kMostBatches = 8;
 // While there is work, the other descriptors are looked at so often.
 constexpr Duration kLookAround = std::chrono::milliseconds(1);
 // Packets from other drivers' stacks that may wait for this one.
@@ -132,6 +136,8 @@ struct Driver::Parts {
   std::atomic<int> strays_waiting{0};  // for this one's stack
 
   bool may_read = true;              // the device may have a packet: not known to be empty
+  bool is_backlogged = false;        // the last batch of input was a whole one
+  std::size_t batches = 1;           // of input that this turn has read
   bool may_write = true;             // the device was not Full, or is writable again
   bool is_waiting_for_room = false;  // ... which the poller is asked to report
   bool is_paused = false;
@@ -152,6 +158,11 @@ bool Driver::Parts::turn() {
     input_limit = kBatchPackets;
   }
   const bool has_input = input();
+  for (batches = 1; is_backlogged && batches < kMostBatches; ++batches) {
+    stack.advance(now);
+    (void)application();  // which gives back the blocks that the next batch lies in
+    (void)input();
+  }
   const bool has_worked = answer() || has_input;
   if (!has_worked && !empty_since) empty_since = now;
   return has_worked;
@@ -192,6 +203,7 @@ bool Driver::Parts::input() {
       }
     }
   }
+  is_backlogged = count >= kBatchPackets || octets >= kBatchOctets;
   if (count == 0) return false;
   input_limit = std::min(count * 2, kBatchPackets);
   if (empty_since) spin.on_packet_after(now - *empty_since);
@@ -259,7 +271,8 @@ bool Driver::Parts::output() {
   std::size_t count = 0;
   std::size_t octets = 0;
   if (may_write && kept && write_kept()) ++count;
-  while (may_write && count < kBatchPackets && octets < kBatchOctets &&
+  const std::size_t most = kBatchPackets * (is_backlogged ? 1 : batches);
+  while (may_write && count < most && octets < batches * kBatchOctets &&
          stack.poll_transmit(frame, now)) {
     octets += frame.size();
     if (device.write_in_batch(frame) == Device::WriteStatus::Full) {

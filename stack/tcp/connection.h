@@ -336,6 +336,7 @@ class Connection {
   [[nodiscard]] SeqNum best_edge() const noexcept;
   void application_has_read(std::size_t octets, Instant now);
   // How much of the receive buffer is not filled with text in order.
+  [[nodiscard]] std::size_t most_to_announce() const noexcept;
   [[nodiscard]] std::size_t free_octets() const noexcept;
   // The header's window field for a segment that leaves now, and for a SYN; announces it.
   [[nodiscard]] std::uint16_t announce_window() noexcept;
@@ -542,6 +543,7 @@ class Connection {
   SendBuffer send_buffer_;
   ReceiveBuffer receive_buffer_;
   std::uint64_t received_offset_ = 0;  // of rcv.nxt in the incoming stream
+  WindowShare::Round counted_round_ = 0;
 
   std::error_code error_;       // what ended the connection
   std::error_code soft_error_;  // the last ICMP report, returned when the connection times out

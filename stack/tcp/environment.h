@@ -11,6 +11,7 @@
 #include "stack/buffer/slab.h"
 #include "stack/tcp/ecn/negotiation.h"
 #include "stack/tcp/segment.h"
+#include "stack/tcp/window_share.h"
 
 namespace runnel::tcp {
 
@@ -75,6 +76,7 @@ struct Environment {
   TraceSink* trace;  // may be null
   LinkLimits link;
   std::uint32_t challenge_acks_per_second;
+  WindowShare window_share{};
 };
 
 }  // namespace runnel::tcp

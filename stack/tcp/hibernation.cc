@@ -63,7 +63,7 @@ void Connection::archive(Archive& archive) {
   archive(rtt_, start_window_, recovery_, validation_, pacer_, ecn_);
   congestion_.archive(archive, *config_, congestion_parameters(Instant{}));
   archive(timers_, challenge_acks_, sack_reporter_, send_buffer_, receive_buffer_);
-  archive(received_offset_, pending_events_);
+  archive(received_offset_, counted_round_, pending_events_);
   archive(octets_retransmitted_, segments_retransmitted_, timeouts_count_, fast_retransmits_);
   archive(tail_loss_probes_, spurious_recoveries_, duplicates_reported_);
 

@@ -85,6 +85,9 @@ void Connection::accept_in_order(const Segment& seg, Instant now) {
   }
   receive_buffer_.rtt().text_arrived(received_offset_, received_offset_ + rcv_.wnd(), since_echoed,
                                      now);
+  if (seg.text.size() >= delayed_ack_.full_segment()) {
+    environment_.window_share.text_arrived(counted_round_, now);
+  }
   acknowledge_text(seg, now);
   skip_urgent_octet();
   if (octets > 0 && !receive_queue_.empty()) report_once(EventKind::Readable);

@@ -24,7 +24,8 @@ SeqNum Connection::best_edge() const noexcept {
   const std::size_t unit = std::size_t{1} << rcv_.scale;
   const std::size_t reserve = unit == 1 ? 0 : std::max(buffer / 32, unit);  // see announce_window()
   const std::size_t free = free_octets() - std::min(free_octets(), reserve);
-  const std::size_t most = std::size_t{kMaxUnscaledWindow} << rcv_.scale;
+  const std::size_t most =
+      std::min(std::size_t{kMaxUnscaledWindow} << rcv_.scale, most_to_announce());
   const SeqNum candidate = rcv_.nxt + static_cast<std::uint32_t>(std::min(free, most));
   const auto step =
       static_cast<std::int32_t>(std::min<std::size_t>(buffer / 2, delayed_ack_.full_segment()));
@@ -41,7 +42,8 @@ void Connection::application_has_read(std::size_t octets, Instant now) {
   const std::int32_t growth = best_edge() - rcv_.edge;
   if (growth <= 0) return;
   const bool was_nearly_closed = rcv_.wnd() < 2U * delayed_ack_.full_segment();
-  const bool is_large = static_cast<std::size_t>(growth) >= receive_buffer_.octets() / 4;
+  const std::size_t whole = std::min(receive_buffer_.octets(), most_to_announce());
+  const bool is_large = static_cast<std::size_t>(growth) >= whole / 4;
   if (was_nearly_closed || is_large) acknowledge_now();
 }
 
@@ -64,6 +66,13 @@ std::uint16_t Connection::announce_syn_window() noexcept {
   const std::uint16_t window = syn_window(free_octets());
   rcv_.edge = max(rcv_.edge, rcv_.nxt + window);
   return window;
+}
+
+// This connection's share of what the link's queue holds, and two segments at least: with less,
+// each would wait for the delayed ACK of the one before.
+std::size_t Connection::most_to_announce() const noexcept {
+  return std::max<std::size_t>(environment_.window_share.octets(),
+                               2U * delayed_ack_.full_segment());
 }
 
 std::size_t Connection::free_octets() const noexcept {

@@ -217,6 +217,10 @@ struct Config {
   // by themselves is not charged: the numbers below limit it.
   std::size_t memory_budget_octets = std::size_t{512} << 20U;
 
+  // What peers may send at once, the windows of all connections that receive together: what the
+  // link's queue towards the stack holds, which would lose the rest. 0: no such limit.
+  std::size_t receive_windows_total_octets = 0;
+
   std::size_t maximum_connections = std::size_t{1} << 20U;
   // So many connections are kept as they are, of some three kilobytes each. When there are more,
   // those at rest that were not used for longest become records of some two hundred octets until
