@@ -122,6 +122,10 @@ std::string Host::short_queue() const {
       wanted);
 }
 
+Totals Host::totals() const {
+  return {stack_.counters(), device_.counters(), device_.lost_in_queue()};
+}
+
 tun::Device& Host::link() noexcept {
   return outermost(outermost(device_, impairment_.get()), capture_.get());
 }

@@ -6,6 +6,7 @@
 
 #include "apps/options.h"
 #include "apps/packet_printer.h"
+#include "apps/totals.h"
 #include "runnel/driver.h"
 #include "runnel/impairment.h"
 #include "runnel/packet_capture.h"
@@ -33,6 +34,8 @@ class Host {
   [[nodiscard]] const std::string& device_name() const noexcept { return device_.name(); }
   // One line about a device whose queue limits the windows and is not ours to change; or nothing.
   [[nodiscard]] std::string short_queue() const;
+  // In the thread of the driver, or when it does not run.
+  [[nodiscard]] Totals totals() const;
   [[nodiscard]] Stack& stack() noexcept { return stack_; }
   [[nodiscard]] Sockets& sockets() noexcept { return sockets_; }
   [[nodiscard]] tun::Driver& driver() noexcept { return driver_; }

@@ -89,7 +89,8 @@ void add_link_options(CLI::App& app, LinkOptions& link, LinkText& text) {
                  "treat packets both ways as a bad path does, for instance delay=20ms,jitter=2ms,"
                  "loss=1%,reorder=2%,dup=1%,corrupt=0.5%,mark=1%,rate=200mbit,queue=500,seed=1");
   app.add_option("--pcap", link.capture_path, "write every packet to this file");
-  app.add_flag("-v,--verbose", link.verbose, "print every packet, one line each, to stderr");
+  app.add_flag("-v,--verbose", link.verbose,
+               "print every packet, one line each, and totals at the end, to stderr");
 }
 
 void add_trace_option(CLI::App& app, LinkOptions& link) {

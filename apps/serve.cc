@@ -23,6 +23,7 @@
 #include "apps/http_server.h"
 #include "apps/service.h"
 #include "apps/signals.h"
+#include "apps/totals.h"
 
 namespace runnel::apps {
 namespace {
@@ -154,6 +155,17 @@ class Queues {
     }
   }
 
+  // Prints what each has done so far. In the first queue's thread.
+  void show_totals() {
+    for (std::size_t i = 0; i < queues_.size(); ++i) {
+      driver(i).post([this, i] { show_totals_of(i); });
+    }
+  }
+  // ... when none of them runs any more.
+  void show_last_totals() const {
+    for (std::size_t i = 0; i < queues_.size(); ++i) show_totals_of(i);
+  }
+
   // Runs until the end has come for all. Throws what ended one of them.
   void run() {
     std::vector<std::thread> threads;
@@ -167,6 +179,12 @@ class Queues {
 
  private:
   [[nodiscard]] tun::Driver& driver(std::size_t i) noexcept { return queues_[i]->host.driver(); }
+
+  void show_totals_of(std::size_t i) const {
+    const std::string prefix =
+        queues_.size() > 1 ? fmt::format("runnel: queue {}: ", i) : std::string("runnel: ");
+    std::fputs(describe(queues_[i]->host.totals(), prefix).c_str(), stderr);
+  }
 
   void run_one(std::size_t i) {
     try {
@@ -218,8 +236,11 @@ int serve(const ServeCommand& command) {
   Queues queues(command);
   // Before there are threads: they inherit that the signals are not theirs.
   const SignalWatch signals(queues.first().host.driver(), [&queues] { queues.shut_down(); });
+  const SignalWatch curiosity(queues.first().host.driver(), [&queues] { queues.show_totals(); },
+                              {SIGUSR1});
   announce(command, queues.first());
   queues.run();
+  if (command.link.verbose) queues.show_last_totals();
   return kExitDone;
 }
 

@@ -1,24 +1,29 @@
-// SIGINT and SIGTERM as events of the driver's loop.
+// Signals as events of the driver's loop.
 #pragma once
 
+#include <signal.h>
+
 #include <functional>
+#include <initializer_list>
 
 #include "apps/unique_fd.h"
 #include "runnel/driver.h"
 
 namespace runnel::apps {
 
-// While it lives, both signals call a function in the loop's thread instead of ending the process.
+// While it lives, the signals call a function in the loop's thread instead of ending the process.
 class SignalWatch {
  public:
   // Throws std::system_error when the system has no descriptor left. `driver` must outlive this.
-  SignalWatch(tun::Driver& driver, std::function<void()> on_signal);
+  SignalWatch(tun::Driver& driver, std::function<void()> on_signal,
+              std::initializer_list<int> signals = {SIGINT, SIGTERM});
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
   ~SignalWatch();
 
  private:
   tun::Driver& driver_;
+  sigset_t signals_{};
   UniqueFd descriptor_;
 };
 

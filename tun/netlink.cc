@@ -109,6 +109,10 @@ std::optional<Link> parse_link(Bytes body) {
   link.is_tun = text_of(find_attribute(kind, IFLA_INFO_KIND)) == "tun" &&
                 flag_of(find_attribute(details, IFLA_TUN_TYPE)) != IFF_TAP;
   link.is_multi_queue = flag_of(find_attribute(details, IFLA_TUN_MULTI_QUEUE)) != 0;
+  // The beginning of rtnl_link_stats64, which has grown over time; the last is `tx_dropped`.
+  const auto statistics =
+      read_value<std::array<std::uint64_t, 8>>(find_attribute(attributes, IFLA_STATS64));
+  if (statistics) link.lost_packets = statistics->back();
   return link;
 }
 

@@ -26,6 +26,7 @@ struct Link {
   std::uint32_t queue_packets = 0;  // txqueuelen: towards a program that reads the device
   bool is_tun = false;              // a TUN: not a TAP, not any other kind
   bool is_multi_queue = false;      // a TUN that several descriptors may share
+  std::uint64_t lost_packets = 0;   // that found the queue full, or nobody who reads
 
   friend bool operator==(const Link&, const Link&) = default;
 };

@@ -229,6 +229,11 @@ std::uint32_t TunDevice::queue_packets() const noexcept {
   return parts_->tun.queue_packets;
 }
 
+std::uint64_t TunDevice::lost_in_queue() const noexcept {
+  const std::uint64_t lost = count_lost_packets(parts_->tun.name);
+  return lost - std::min(lost, parts_->tun.lost_packets);
+}
+
 const TunDevice::Counters& TunDevice::counters() const noexcept {
   return parts_->counters;
 }

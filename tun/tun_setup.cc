@@ -181,6 +181,15 @@ std::string setup_commands(const std::string& name, const MissingSetup& missing)
   return commands;
 }
 
+std::uint64_t count_lost_packets(const std::string& name) noexcept {
+  try {
+    const std::optional<Link> link = Netlink().find_link(name);
+    return link ? link->lost_packets : 0;
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
 OpenTun open_tun(const TunOptions& options) {
   if (const auto fault = find_name_fault(options.name)) throw DeviceError(*fault);
   if (options.kernel_address && !options.kernel_address->address.is_v4()) {
@@ -208,6 +217,7 @@ OpenTun open_tun(const TunOptions& options) {
   opened.mtu_octets = static_cast<std::uint16_t>(
       std::min<std::uint32_t>(ready.mtu_octets, std::numeric_limits<std::uint16_t>::max()));
   opened.queue_packets = ready.queue_packets;
+  opened.lost_packets = ready.lost_packets;
   return opened;
 }
 

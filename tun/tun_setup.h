@@ -15,6 +15,7 @@ struct OpenTun {
   std::string name;
   std::uint16_t mtu_octets = 0;
   std::uint32_t queue_packets = 0;
+  std::uint64_t lost_packets = 0;  // before it was opened
 };
 
 // What a device still lacks to be of use.
@@ -33,6 +34,10 @@ struct MissingSetup {
 
 // The shell commands, joined by &&, that a user who may become root runs to set up what is missing.
 [[nodiscard]] std::string setup_commands(const std::string& name, const MissingSetup& missing);
+
+// How many packets the kernel had no room for in the queue of the device `name`, since it exists.
+// 0 when that cannot be found out.
+[[nodiscard]] std::uint64_t count_lost_packets(const std::string& name) noexcept;
 
 // Throws DeviceError.
 [[nodiscard]] OpenTun open_tun(const TunOptions& options);

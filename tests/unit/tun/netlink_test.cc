@@ -45,6 +45,15 @@ TEST(ParseLink, ReadsTheLengthOfTheQueue) {
   EXPECT_EQ(parse_link(link_body(1, 0))->queue_packets, 0U);
 }
 
+TEST(ParseLink, ReadsWhatWasLost) {
+  Octets statistics(4 + 25 * 8);  // IFLA_STATS64
+  statistics[0] = 4 + 25 * 8;
+  statistics[2] = 23;
+  statistics[4 + 7 * 8] = 5;  // tx_dropped
+  EXPECT_EQ(parse_link(link_body(1, 0) + statistics)->lost_packets, 5U);
+  EXPECT_EQ(parse_link(link_body(1, 0))->lost_packets, 0U);
+}
+
 TEST(ParseLink, TellsUpFromDown) {
   EXPECT_TRUE(parse_link(link_body(1, 0x01))->is_up);
   EXPECT_FALSE(parse_link(link_body(1, 0x50))->is_up);

@@ -103,6 +103,10 @@ class TunDevice final : public Device {
   // How many packets wait at most to be read, when it was opened.
   [[nodiscard]] std::uint32_t queue_packets() const noexcept;
 
+  // Packets that the kernel had no room for in the device's queue since it was opened, all queues
+  // together. Asks the kernel.
+  [[nodiscard]] std::uint64_t lost_in_queue() const noexcept;
+
   // Packets that the device refused or that came while it could not be used.
   struct Counters {
     std::uint64_t read_packets = 0;
