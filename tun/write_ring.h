@@ -23,7 +23,7 @@ namespace runnel::tun {
 class WriteRing {
  public:
   static constexpr std::size_t kPackets = 32;
-  static constexpr std::size_t kPacketOctets = 512;
+  static constexpr std::size_t kPacketOctets = 2048;
 
   // `descriptor` must outlive the ring.
   [[nodiscard]] static std::unique_ptr<WriteRing> make(int descriptor);
