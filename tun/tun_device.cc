@@ -33,9 +33,10 @@ static_assert(kBeginOfPacket >= kVnetHeaderOctets);
 //    io_uring, 4 at a time     1,550                    735
 //    io_uring, 32 at a time    1,230                    530
 //
-// So short packets are put together in one piece before they are written, and batches of them are
-// written by io_uring. Reading by it would save less, and would have to know how many packets there
-// are: one that is waited for alone costs more.
+// So packets that are no super-packets are put together in one piece before they are written, and
+// batches of them are written by io_uring. Bulk in segments of 1,448 octets, without offload,
+// is 1.4 times as fast by it (2.0 and 2.85 Gbit/s beside other programs). Reading by it would save
+// less, and would have to know how many packets there are: one that is waited for alone costs more.
 constexpr std::size_t kWorthARing = 6;
 
 // writev() does not write through it.

@@ -1,4 +1,4 @@
-// Writes many short packets to a descriptor with one system call.
+// Writes many packets of no more than a segment to a descriptor with one system call.
 #pragma once
 
 #include <array>
@@ -13,10 +13,10 @@ namespace runnel::tun {
 
 // A batch of packets for io_uring_enter(2).
 //
-// Theory of operation. Packets are copied into slots, so they are short ones, and whoever gave them
-// may forget them. write_all() hands the whole batch to the kernel, which writes it in order before
-// the call returns, because no write may wait: nothing is ever under way. It says for each packet
-// what write(2) to a non-blocking descriptor would have said.
+// Theory of operation. Packets are copied into slots, which hold a segment and no super-packet, and
+// whoever gave them may forget them. write_all() hands the whole batch to the kernel, which writes
+// it in order before the call returns, because no write may wait: nothing is ever under way. It
+// says for each packet what write(2) to a non-blocking descriptor would have said.
 //
 // Programs may be forbidden to use io_uring (kernel.io_uring_disabled, seccomp filters of
 // containers), and old kernels have none; then make() gives nothing.

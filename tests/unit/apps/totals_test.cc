@@ -27,7 +27,7 @@ TEST(Totals, NameEveryReasonThatHasOccurred) {
   EXPECT_NE(text.find("\ndropped:\n"
                       "  4 packets found the device's queue towards us full\n"
                       "  3 packets of ours were refused by the device\n"
-                      "  2 NoMemory: the memory budget is spent\n"),
+                      "  2 NoMemory: the memory budget is spent"),
             std::string::npos)
       << text;
 }
