@@ -54,11 +54,11 @@ std::unique_ptr<tun::TraceFile> make_trace(const LinkOptions& options) {
 // acknowledgments and what else comes.
 void fit_receive_windows(const tun::TunDevice& device, Config& config) {
   constexpr std::size_t kHeaderOctets = 52;  // IPv4, TCP, timestamps
-  constexpr std::size_t kPieceOctets = std::size_t{16} << 10U;
+  constexpr std::size_t kOctetsInAPlace = std::size_t{16} << 10U;
   const std::size_t segment_octets = config.mtu_octets - kHeaderOctets;
   const std::size_t places = std::size_t{device.queue_packets()} / 2;
   if (config.tcp_segmentation_offload) {
-    config.receive_windows_total_octets = std::max(places, std::size_t{4}) * kPieceOctets;
+    config.receive_windows_total_octets = std::max(places, std::size_t{4}) * kOctetsInAPlace;
     return;
   }
   const std::size_t fitting = std::max(places, std::size_t{4}) * segment_octets;
