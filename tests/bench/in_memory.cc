@@ -266,7 +266,7 @@ bool has_two_cores() noexcept {
 bool pin_to(int core) noexcept {
   cpu_set_t cores;
   CPU_ZERO(&cores);
-  CPU_SET(core, &cores);
+  CPU_SET(static_cast<std::size_t>(core), &cores);
   return ::pthread_setaffinity_np(::pthread_self(), sizeof cores, &cores) == 0;
 }
 
