@@ -51,9 +51,10 @@ class WriteRing {
 
  private:
   struct Rings;
-  struct Slot {
-    std::array<std::uint8_t, kPacketOctets> octets;
+  // An odd number of cache lines: packets begin in lines that share no set of the cache.
+  struct alignas(64) Slot {
     std::size_t size;
+    std::array<std::uint8_t, kPacketOctets> octets;
   };
   explicit WriteRing(std::unique_ptr<Rings> rings) noexcept;
 
