@@ -335,8 +335,9 @@ class Connection {
   // Where the window's right edge may be put now.
   [[nodiscard]] SeqNum best_edge() const noexcept;
   void application_has_read(std::size_t octets, Instant now);
-  // How much of the receive buffer is not filled with text in order.
+  // The largest window in octets that the other connections leave to this one: see WindowShare.
   [[nodiscard]] std::size_t most_to_announce() const noexcept;
+  // How much of the receive buffer is not filled with text in order.
   [[nodiscard]] std::size_t free_octets() const noexcept;
   // The header's window field for a segment that leaves now, and for a SYN; announces it.
   [[nodiscard]] std::uint16_t announce_window() noexcept;
