@@ -34,6 +34,24 @@ TEST(TimerTable, KnowsTheEarliestOfItsDeadlines) {
   EXPECT_EQ(table.earliest(), kNever);
 }
 
+// It is remembered, and looked for again only when it may have moved: both ways round.
+TEST(TimerTable, TheEarliestIsRightHoweverDeadlinesMove) {
+  TimerTable<Kind> table;
+  table.set(Kind::Retransmit, at(1s));
+  table.set(Kind::Keepalive, at(5s));
+  table.set(Kind::Retransmit, at(9s));  // later, and nobody has asked yet
+  table.set(Kind::DelayedAck, at(7s));
+  EXPECT_EQ(table.earliest(), at(5s));
+  table.cancel(Kind::Keepalive);
+  table.set(Kind::DelayedAck, at(2s));
+  EXPECT_EQ(table.earliest(), at(2s));
+  table.set(Kind::Retransmit, at(2s));  // two at once: one of them goes
+  table.cancel(Kind::DelayedAck);
+  EXPECT_EQ(table.earliest(), at(2s));
+  table.cancel(Kind::Retransmit);
+  EXPECT_EQ(table.earliest(), kNever);
+}
+
 TEST(TimerTable, IsDueFromTheDeadlineOn) {
   TimerTable<Kind> table;
   table.set(Kind::Retransmit, at(1s));
