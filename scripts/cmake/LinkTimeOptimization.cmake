@@ -3,12 +3,12 @@
 #
 # Objects carry both forms, so that a program which links a layer need not do the same, and the
 # symbols of the archives can be looked at. clang 16 cannot make such objects.
-set(default OFF)
+set(runnel_lto_default OFF)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT RUNNEL_SANITIZE AND NOT RUNNEL_COVERAGE
    AND CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo)$")
-  set(default ON)
+  set(runnel_lto_default ON)
 endif()
-option(RUNNEL_LTO "Optimise programs across the layers when they are linked" ${default})
+option(RUNNEL_LTO "Optimise programs across the layers when they are linked" ${runnel_lto_default})
 
 # Compiles for both ways of linking.
 function(runnel_lto_objects target)
