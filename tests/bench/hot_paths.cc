@@ -24,7 +24,8 @@ int main(int argc, char** argv) {
     if (path == "input") return run<runnel::bench::InputPath>(steps);
     if (path == "output") return run<runnel::bench::OutputPath>(steps);
     if (path == "exchange") return run<runnel::bench::ExchangePath>(steps);
+    if (path == "connection") return run<runnel::bench::ConnectionPath>(steps);
   }
-  std::fprintf(stderr, "usage: bench_hot_paths input|output|exchange STEPS\n");
+  std::fprintf(stderr, "usage: bench_hot_paths input|output|exchange|connection STEPS\n");
   return 2;
 }

@@ -8,6 +8,7 @@
 
 #include "runnel/stack.h"
 #include "stack/wire/seq_num.h"
+#include "stack/wire/tcp.h"
 
 namespace runnel::bench {
 
@@ -15,6 +16,9 @@ namespace runnel::bench {
 // in virtual time, over a link with offloads. The peer has window scaling, SACK and timestamps.
 class ScriptedPeer {
  public:
+  enum class Fin : bool { No, Yes };
+  static constexpr std::uint16_t kFirstPort = 50000;
+
   // An Ethernet frame's worth: 1,500 octets less both headers and timestamps.
   static constexpr std::size_t kSegmentOctets = 1448;
   // As many of them as an IPv4 packet can stand for.
@@ -22,9 +26,12 @@ class ScriptedPeer {
 
   ScriptedPeer();
 
-  // The connection's next `octets` octets in one packet, acknowledging everything seen so far.
-  // Good until the next call.
-  [[nodiscard]] RxBuffer segment(std::size_t octets);
+  // The connection's next `octets` octets in one packet, and FIN, acknowledging everything seen so
+  // far. Good until the next call.
+  [[nodiscard]] RxBuffer segment(std::size_t octets, Fin fin = Fin::No);
+
+  // A SYN from the peer's next port: the other functions are about this connection from now on.
+  [[nodiscard]] RxBuffer syn();
 
   // The peer takes notice of a frame of the stack's: text is acknowledged with the next packet.
   void see(const TxFrame& frame) noexcept;
@@ -32,17 +39,19 @@ class ScriptedPeer {
   void advance(Duration duration) noexcept { now_ += duration; }
 
   [[nodiscard]] Stack& stack() noexcept { return stack_; }
+  [[nodiscard]] ListenerId listener() const noexcept { return listener_; }
   [[nodiscard]] ConnectionId connection() const noexcept { return connection_; }
   [[nodiscard]] Instant now() const noexcept { return now_; }
 
  private:
-  void write_header(MutableBytes packet, bool is_syn) const noexcept;
-  void deliver_syn();
+  [[nodiscard]] RxBuffer packet(wire::TcpFlags flags, std::size_t octets);
 
   SeededRandom random_{1};
   Stack stack_;
+  ListenerId listener_;
   ConnectionId connection_;
   Instant now_{std::chrono::seconds(1)};
+  std::uint16_t port_ = kFirstPort;
   wire::SeqNum snd_nxt_{1'000'000};
   wire::SeqNum rcv_nxt_{0};
   std::uint32_t ts_recent_ = 0;
@@ -84,6 +93,23 @@ class ExchangePath {
  private:
   ScriptedPeer peer_;
   TxFrame frame_;
+};
+
+// A whole connection: the peer opens it, a request of 64 octets is answered with as many, and one
+// side closes it, then the other: in odd steps the peer first, in even ones the stack, which has
+// TIME-WAIT then.
+class ConnectionPath {
+ public:
+  void step();
+
+ private:
+  enum class Answer : bool { No, Yes };
+  // The packet arrives, and the peer sees what leaves: one frame, or none.
+  void arrives(RxBuffer packet, Answer expected);
+
+  ScriptedPeer peer_;
+  TxFrame frame_;
+  bool closes_first_ = false;  // the stack's application does, in this step
 };
 
 }  // namespace runnel::bench
