@@ -49,6 +49,15 @@ class AdaptiveSpin {
       hits_ = 0;
     }
   }
+  // What came was a part of a longer transfer, which loses nothing while the loop is woken up: more
+  // of it is on its way. Polling would only take the processor's time.
+  void on_bulk() noexcept {
+    if (is_polling_) {
+      judge(kForever);
+    } else {
+      short_gaps_ = 0;
+    }
+  }
 
  private:
   static constexpr Duration kWakingTime = std::chrono::microseconds(50);

@@ -41,6 +41,8 @@ constexpr int kMostStrays = 1024;
 // answers. The patience keeps it off in traffic that is not a ping-pong.
 constexpr Duration kLongestSpin = std::chrono::microseconds(50);
 constexpr int kPatience = 8;
+// Who sends so much at a time does not wait for an answer to each piece.
+constexpr std::size_t kBulkOctets = std::size_t{8} << 10U;
 // How long a device that reports an error, but has none to show, is left alone.
 constexpr Duration kErrorPause = std::chrono::milliseconds(100);
 // How long input waits when there is no memory for a single packet.
@@ -74,7 +76,8 @@ struct Driver::Parts {
         sockets(the_sockets),
         device(the_device),
         spin(options.busy_poll ? AdaptiveSpin(*options.busy_poll, 1)
-                               : AdaptiveSpin(kLongestSpin, kPatience)) {
+                               : AdaptiveSpin(kLongestSpin, kPatience)),
+        bulk_octets(options.busy_poll ? SIZE_MAX : kBulkOctets) {
     poller.watch(posted.descriptor(), EPOLLIN);
     update_interest();
   }
@@ -127,6 +130,7 @@ struct Driver::Parts {
   std::size_t input_limit = 1;  // packets of the next batch
 
   AdaptiveSpin spin;
+  std::size_t bulk_octets;             // so much in a batch is bulk: see AdaptiveSpin
   std::optional<Instant> empty_since;  // when, after the last packet, the loop ran out of work
   std::size_t most_connections = 0;    // since memory was given back
   Instant looked_around{};
@@ -206,7 +210,13 @@ bool Driver::Parts::input() {
   is_backlogged = count >= kBatchPackets || octets >= kBatchOctets;
   if (count == 0) return false;
   input_limit = std::min(count * 2, kBatchPackets);
-  if (empty_since) spin.on_packet_after(now - *empty_since);
+  if (empty_since) {
+    if (octets >= bulk_octets) {
+      spin.on_bulk();
+    } else {
+      spin.on_packet_after(now - *empty_since);
+    }
+  }
   empty_since.reset();
   pass_strays();
   return true;

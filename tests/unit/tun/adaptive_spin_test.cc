@@ -118,5 +118,23 @@ TEST(AdaptiveSpin, ALimitOfZeroNeverPolls) {
   EXPECT_EQ(spin.limit(), 0us);
 }
 
+TEST(AdaptiveSpin, BulkDoesNotBeginIt) {
+  AdaptiveSpin spin(kLongest, kPatience);
+  for (int i = 0; i < 100; ++i) {
+    poll_through(spin, kPatience - 1, 20us);
+    spin.on_bulk();
+  }
+  EXPECT_EQ(spin.limit(), 0us);
+}
+
+TEST(AdaptiveSpin, BulkEndsItAsLatePacketsDo) {
+  AdaptiveSpin spin(kLongest, kPatience);
+  poll_through(spin, kPatience, 20us);
+  for (int i = 0; i < 3; ++i) spin.on_bulk();
+  EXPECT_EQ(spin.limit(), kLongest);
+  spin.on_bulk();
+  EXPECT_EQ(spin.limit(), 0us);
+}
+
 }  // namespace
 }  // namespace runnel::tun
