@@ -73,6 +73,12 @@ class Ring {
     std::construct_at(block_->at(block_->count - 1), std::move(element));
     return true;
   }
+  // A new element behind the others, to be filled in where it lies; null when there is no memory.
+  [[nodiscard]] T* add_back() noexcept {
+    if (!reserve(count() + 1)) return nullptr;
+    ++block_->count;
+    return std::construct_at(block_->at(block_->count - 1));
+  }
   [[nodiscard]] bool push_front(T&& element) noexcept {
     if (!reserve(count() + 1)) return false;
     ++block_->count;

@@ -63,7 +63,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
 
   // --- The link's side -------------------------------------------------------------------------
   [[nodiscard]] RxBuffer acquire_rx_buffer();
-  void receive(RxBuffer packet, Instant now);
+  void receive(RxBuffer&& packet, Instant now);
   void receive(std::span<RxBuffer> batch, Instant now);
   void receive(Bytes packet, Instant now, const PacketMeta& meta);
   [[nodiscard]] bool poll_transmit(TxFrame& frame, Instant now);
@@ -146,7 +146,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   };
   // Counts the packet and checks its IP header.
   [[nodiscard]] Preview check_packet(const RxBuffer& packet);
-  void deliver(const Preview& preview, RxBuffer packet);
+  void deliver(const Preview& preview, RxBuffer&& packet);
   void deliver(const Arrival& arrival);
   void deliver_fragment(const Arrival& arrival);
   void icmp_arrives(const Arrival& arrival);

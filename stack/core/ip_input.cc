@@ -61,17 +61,16 @@ void Engine::receive(Bytes packet, Instant now, const PacketMeta& meta) {
   receive(std::move(buffer), now);
 }
 
-void Engine::receive(RxBuffer packet, Instant now) {
+void Engine::receive(RxBuffer&& packet, Instant now) {
   set_now(now);
-  const Preview preview = check_packet(packet);
-  deliver(preview, std::move(packet));
+  deliver(check_packet(packet), std::move(packet));
 }
 
-void Engine::deliver(const Preview& preview, RxBuffer packet) {
+void Engine::deliver(const Preview& preview, RxBuffer&& packet) {
+  buffer::SlabRef block = buffer::SlabRef::adopt(packet.release());
   if (!preview.packet) return;
-  const PacketMeta meta = packet.meta;
-  deliver({*preview.packet, meta, buffer::SlabRef::adopt(packet.release()), preview.destination,
-           preview.demux_hash});
+  deliver(
+      {*preview.packet, packet.meta, std::move(block), preview.destination, preview.demux_hash});
 }
 
 Engine::Preview Engine::check_packet(const RxBuffer& packet) {

@@ -18,7 +18,7 @@ Result<void> Stack::add_address(const IpPrefix& prefix) {
 RxBuffer Stack::acquire_rx_buffer() {
   return engine_->acquire_rx_buffer();
 }
-void Stack::receive(RxBuffer packet, Instant now) {
+void Stack::receive(RxBuffer&& packet, Instant now) {
   engine_->receive(std::move(packet), now);
 }
 void Stack::receive(std::span<RxBuffer> batch, Instant now) {

@@ -107,7 +107,7 @@ void Connection::process_acknowledgment(const Segment& seg, bool says_nothing, I
 // stack's own time is the finer clock.
 void Connection::take_rtt_sample(const Segment& seg, const AckFindings& findings,
                                  Instant now) noexcept {
-  std::optional<Duration> sample = findings.rtt_sample;
+  base::OptionalDuration sample = findings.rtt_sample;
   if (!is_syn_acked_ && syn_sent_at_ && snd_.una < seg.ack) {
     sample = now - *syn_sent_at_;
     recovery_.on_handshake(*sample, now);
@@ -138,7 +138,7 @@ std::uint32_t Connection::expected_rtt_samples(SeqNum ack) const noexcept {
 }
 
 // The end of the tick in which the segment left whose timestamp this one echoes.
-std::optional<Instant> Connection::echoed_before(const Segment& seg, Instant now) const noexcept {
+base::OptionalInstant Connection::echoed_before(const Segment& seg, Instant now) const noexcept {
   if (!timestamps_.is_agreed() || !seg.options.timestamps) return std::nullopt;
   const auto elapsed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
   if (!elapsed) return std::nullopt;

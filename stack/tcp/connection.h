@@ -245,8 +245,7 @@ class Connection {
   void release_acknowledged(SeqNum ack) noexcept;
   // How many samples like that of `ack` share the weight of one in a round trip: see RttEstimator.
   [[nodiscard]] std::uint32_t expected_rtt_samples(SeqNum ack) const noexcept;
-  [[nodiscard]] std::optional<Instant> echoed_before(const Segment& seg,
-                                                     Instant now) const noexcept;
+  [[nodiscard]] base::OptionalInstant echoed_before(const Segment& seg, Instant now) const noexcept;
   void make_progress(const AckFindings& findings, Instant now);
   void advance_state_by_ack(Instant now);
   // The send buffer follows the congestion window; Writable, if somebody waits for it.

@@ -52,8 +52,8 @@ bool Connection::transmit_data(TxFrame& frame, Instant now) {
 // --- Retransmission ------------------------------------------------------------------------------
 
 bool Connection::transmit_lost(TxFrame& frame, Instant now) {
+  if (!recovery_.has_lost()) return false;
   const auto lost = recovery_.lost();
-  if (!lost) return false;
   std::uint32_t octets = std::min(lost->octets(), maximum_text_octets());
   // A peer that shrank its window has no use for what is behind its edge, yet is asked for news of
   // it by the oldest segment (RFC 9293 section 3.8.6, SHLD-16 and SHLD-17).
@@ -143,7 +143,7 @@ bool Connection::transmit_new(TxFrame& frame, Instant now) {
     pacer_.set_waiting(false);
     return false;
   }
-  if (recovery_.lost() && !recovery_.wants_new_data()) return false;
+  if (recovery_.has_lost() && !recovery_.wants_new_data()) return false;
   if (snd_.una == snd_.nxt) restart_congestion_window(now);
   forget_old_path_mtu(now);
   if (is_held_by_pacer(now)) return false;

@@ -79,7 +79,7 @@ void Connection::too_big_arrives(const IcmpReport& report, Instant now) {
   use_path_mtu();
   // What is in flight was too large as well. All of it goes again, beginning with one segment.
   recovery_.send_all_again(snd_.una, snd_.nxt, smss_);
-  if (recovery_.lost()) too_big_pause_.begin(snd_.una);
+  if (recovery_.has_lost()) too_big_pause_.begin(snd_.una);
 }
 
 bool Connection::is_about_probe_alone(const IcmpReport& report) const noexcept {
@@ -168,7 +168,7 @@ void Connection::path_probe_lost(const AckFindings& findings, Instant now) noexc
 // window than itself, so that its loss is found without a timeout (RFC 4821 section 7.4).
 Connection::MtuProbe Connection::transmit_mtu_probe(TxFrame& frame, Instant now) {
   const bool is_calm = is_syn_acked_ && recovery_.phase() == RecoveryPhase::Open &&
-                       !recovery_.lost() && retransmissions_ == 0;
+                       !recovery_.has_lost() && retransmissions_ == 0;
   if (!is_calm) return MtuProbe::NotNow;
   const auto packet_octets = mtu_search_.probe_size(now);
   if (!packet_octets || is_fin_sent()) return MtuProbe::NotNow;

@@ -21,7 +21,7 @@ void ReceiverRtt::take_echo(Duration sample, Instant now) noexcept {
 }
 
 void ReceiverRtt::text_arrived(std::uint64_t received, std::uint64_t edge,
-                               std::optional<Duration> since_echoed, Instant now) noexcept {
+                               base::OptionalDuration since_echoed, Instant now) noexcept {
   if (since_echoed) take_echo(*since_echoed, now);
   last_text_ = now;
   if (received < round_end_) return;
@@ -30,7 +30,7 @@ void ReceiverRtt::text_arrived(std::uint64_t received, std::uint64_t edge,
   round_began_ = now;
 }
 
-std::optional<Duration> ReceiverRtt::get() const noexcept {
+base::OptionalDuration ReceiverRtt::get() const noexcept {
   if (estimate_ == Duration{0}) return std::nullopt;
   return estimate_;
 }

@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 
 #include "runnel/config.h"
 #include "runnel/time.h"
 #include "stack/base/memory_budget.h"
+#include "stack/base/optional_time.h"
 
 namespace runnel::tcp {
 
@@ -27,11 +27,11 @@ class ReceiverRtt {
   void take_sample(Duration sample) noexcept;
   // Text up to `received` has arrived in order, and may come up to `edge` (offsets in the stream).
   // `since_echoed` is how long ago what its TSecr echoes was sent, if that is known.
-  void text_arrived(std::uint64_t received, std::uint64_t edge,
-                    std::optional<Duration> since_echoed, Instant now) noexcept;
+  void text_arrived(std::uint64_t received, std::uint64_t edge, base::OptionalDuration since_echoed,
+                    Instant now) noexcept;
 
   // Nothing before the first measurement.
-  [[nodiscard]] std::optional<Duration> get() const noexcept;
+  [[nodiscard]] base::OptionalDuration get() const noexcept;
 
   template <typename Archive>
   void archive(Archive& archive) {

@@ -79,7 +79,7 @@ void Connection::accept_in_order(const Segment& seg, Instant now) {
   }
   received_offset_ += octets;
   rcv_.nxt += static_cast<std::uint32_t>(octets);
-  std::optional<Duration> since_echoed;
+  base::OptionalDuration since_echoed;
   if (timestamps_.is_agreed() && seg.options.timestamps) {
     since_echoed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
   }

@@ -36,7 +36,7 @@ void Connection::arm_recovery_timer() noexcept {
   }
   const Instant timeout = rto_started_at_ + rtt_.timeout();
   if (is_syn_acked_ && recovery_.wants_tail_loss_probe()) {
-    std::optional<Duration> srtt;
+    base::OptionalDuration srtt;
     if (rtt_.has_sample()) srtt = rtt_.smoothed();
     const Instant probe = probe_base_ + recovery_.tail_loss_timeout(srtt);
     timers_.set(TimerKind::TailLossProbe, std::min(probe, timeout));

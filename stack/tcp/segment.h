@@ -83,7 +83,7 @@ struct Segment {
     segment.had_syn = segment.came_with_syn = segment.flags.syn;
     segment.window = view.window();
     segment.urgent_pointer = view.urgent_pointer();
-    segment.options = view.options();
+    segment.options.read(view.option_octets());
     segment.text = view.payload();
     segment.text_octets = static_cast<std::uint32_t>(segment.text.size());
     return segment;

@@ -94,7 +94,7 @@ void Connection::retransmission_timeout(Instant now) {
 // What was merely late has had its time (RFC 8985 section 6.2, step 5).
 void Connection::reordering_timeout(Instant now) {
   const RecoveryPhase phase_before = recovery_.phase();
-  std::optional<Duration> srtt;
+  base::OptionalDuration srtt;
   if (rtt_.has_sample()) srtt = rtt_.smoothed();
   const AckFindings findings = recovery_.on_reordering_timeout(snd_.una, snd_.nxt, srtt, now);
   path_probe_lost(findings, now);

@@ -33,8 +33,8 @@ void Timestamps::on_acceptable(SeqNum seq, const wire::TcpTimestamps& received,
   recent_at_ = now;
 }
 
-std::optional<Duration> Timestamps::elapsed_since(std::uint32_t echo_reply,
-                                                  Instant now) const noexcept {
+base::OptionalDuration Timestamps::elapsed_since(std::uint32_t echo_reply,
+                                                 Instant now) const noexcept {
   const std::uint32_t ticks = value(now) - echo_reply;
   if (static_cast<std::int32_t>(ticks) < 0) return std::nullopt;
   return ticks * kTick;

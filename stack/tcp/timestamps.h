@@ -3,9 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
 
 #include "runnel/time.h"
+#include "stack/base/optional_time.h"
 #include "stack/wire/seq_num.h"
 #include "stack/wire/tcp_options.h"
 
@@ -63,8 +63,8 @@ class Timestamps {
   // --- What an echo says -----------------------------------------------------------------------
   // How long ago a segment left whose TSval comes back as `echo_reply`, in whole ticks; nothing for
   // a value that this clock has not shown yet. REQUIRES: the echo came with an ACK.
-  [[nodiscard]] std::optional<Duration> elapsed_since(std::uint32_t echo_reply,
-                                                      Instant now) const noexcept;
+  [[nodiscard]] base::OptionalDuration elapsed_since(std::uint32_t echo_reply,
+                                                     Instant now) const noexcept;
   // Whether that segment left before `instant`: false when in the same tick, where nobody knows.
   [[nodiscard]] bool was_sent_before(std::uint32_t echo_reply, Instant instant) const noexcept {
     return static_cast<std::int32_t>(echo_reply - value(instant)) < 0;

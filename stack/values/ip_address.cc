@@ -83,21 +83,21 @@ std::optional<IpAddress> IpAddress::parse_v4(std::string_view text) noexcept {
 
 bool IpAddress::is_unspecified() const noexcept {
   if (is_v4()) return v4_value() == 0;
-  return std::all_of(octets_.begin(), octets_.end(), [](std::uint8_t octet) { return octet == 0; });
+  return *this == from_v6({});
 }
 
 bool IpAddress::is_loopback() const noexcept {
-  if (is_v4()) return octets_[12] == 127;
-  return octets_[15] == 1 &&
-         std::all_of(octets_.begin(), octets_.end() - 1, [](std::uint8_t o) { return o == 0; });
+  if (is_v4()) return v4_value() >> 24U == 127;
+  return *this == from_v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
 }
 
 std::string IpAddress::to_string() const {
-  if (is_v6()) return v6_to_string(octets_);
+  const auto octets = this->octets();
+  if (is_v6()) return v6_to_string(octets);
   std::string text;
   for (std::size_t i = 12; i < 16; ++i) {
     if (i > 12) text += '.';
-    text += std::to_string(octets_[i]);
+    text += std::to_string(octets[i]);
   }
   return text;
 }

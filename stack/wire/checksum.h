@@ -21,7 +21,7 @@ class ChecksumBuilder {
   void add_copying(MutableBytes to, Bytes octets) noexcept;
   // Adds one 16-bit number in host byte order. REQUIRES: an even number of octets so far.
   void add_u16(std::uint16_t value) noexcept { sum_ += value; }
-  void add_u32(std::uint32_t value) noexcept { sum_ += (value >> 16U) + (value & 0xffffU); }
+  void add_u32(std::uint32_t value) noexcept { sum_ += value; }  // its halves meet in fold()
 
   // The sum folded to 16 bits, not complemented: what a Partial checksum field holds.
   [[nodiscard]] std::uint16_t folded_sum() const noexcept;

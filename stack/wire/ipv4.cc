@@ -1,6 +1,7 @@
 #include "stack/wire/ipv4.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 #include "stack/wire/checksum.h"
@@ -87,17 +88,18 @@ void Ipv4Header::write(MutableBytes out, std::size_t payload_octets) const noexc
   const std::size_t total_octets = kIpv4MinHeaderOctets + payload_octets;
   const unsigned fragment = (dont_fragment ? 0x4000U : 0U) | (more_fragments ? 0x2000U : 0U) |
                             (fragment_offset_octets / 8U);
-  out[0] = 0x45;
-  out[1] = static_cast<std::uint8_t>((std::uint32_t{dscp} << 2U) | (ecn & 0x03U));
-  base::store_be(out, 2, static_cast<std::uint16_t>(total_octets));
-  base::store_be(out, 4, identification);
-  base::store_be(out, 6, static_cast<std::uint16_t>(fragment));
-  out[8] = ttl;
-  out[9] = protocol;
-  base::store_be(out, 10, std::uint16_t{0});
-  base::store_be(out, 12, source.v4_value());
-  base::store_be(out, 16, destination.v4_value());
-  base::store_be(out, 10, internet_checksum(out.first(kIpv4MinHeaderOctets)));
+  const std::uint32_t type_of_service = (std::uint32_t{dscp} << 2U) | (ecn & 0x03U);
+  std::array<std::uint32_t, 5> words{
+      0x45000000U | (type_of_service << 16U) | static_cast<std::uint32_t>(total_octets),
+      (std::uint32_t{identification} << 16U) | fragment,
+      (std::uint32_t{ttl} << 24U) | (std::uint32_t{protocol} << 16U),
+      source.v4_value(),
+      destination.v4_value(),
+  };
+  ChecksumBuilder sum;
+  for (const std::uint32_t word : words) sum.add_u32(word);
+  words[2] |= sum.checksum();
+  for (std::size_t i = 0; i < words.size(); ++i) base::store_be(out, 4 * i, words[i]);
 }
 
 }  // namespace runnel::wire

@@ -22,7 +22,7 @@ TcpHeader TcpHeader::from(const TcpView& view) noexcept {
   header.flags = view.flags();
   header.window = view.window();
   header.urgent_pointer = view.urgent_pointer();
-  header.options = view.options();
+  header.options.read(view.option_octets());
   return header;
 }
 

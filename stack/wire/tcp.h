@@ -18,17 +18,18 @@ inline constexpr std::size_t kTcpMinHeaderOctets = 20;
 inline constexpr std::size_t kTcpMaxHeaderOctets = 60;
 inline constexpr std::size_t kTcpChecksumOffset = 16;  // within the header
 
-// The nine control bits. AE is RFC 9768's name for the bit that RFC 3540 called NS.
+// The nine control bits, in bits: together they are copied as one word. AE is RFC 9768's name for
+// the bit that RFC 3540 called NS.
 struct TcpFlags {
-  bool fin = false;
-  bool syn = false;
-  bool rst = false;
-  bool psh = false;
-  bool ack = false;
-  bool urg = false;
-  bool ece = false;
-  bool cwr = false;
-  bool ae = false;
+  bool fin : 1 = false;
+  bool syn : 1 = false;
+  bool rst : 1 = false;
+  bool psh : 1 = false;
+  bool ack : 1 = false;
+  bool urg : 1 = false;
+  bool ece : 1 = false;
+  bool cwr : 1 = false;
+  bool ae : 1 = false;
 
   // From and to the low nine bits of the header's 16-bit word at offset 12.
   [[nodiscard]] static constexpr TcpFlags from_bits(std::uint16_t bits) noexcept {

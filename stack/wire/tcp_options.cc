@@ -241,17 +241,23 @@ std::optional<TcpOption> TcpOptionReader::next() noexcept {
 
 TcpOptions TcpOptions::parse(Bytes octets) noexcept {
   TcpOptions options;
-  if (octets.empty()) return options;
+  options.read(octets);
+  return options;
+}
+
+void TcpOptions::read(Bytes octets) noexcept {
+  if (octets.empty()) return;
   if (is_aligned_timestamps(octets)) {
-    options.timestamps = {load_be<std::uint32_t>(octets, 4), load_be<std::uint32_t>(octets, 8)};
-    return options;
+    TcpTimestamps& read = timestamps.emplace();
+    read.value = load_be<std::uint32_t>(octets, 4);
+    read.echo_reply = load_be<std::uint32_t>(octets, 8);
+    return;
   }
   TcpOptionReader reader{octets};
   while (const auto option = reader.next()) {
-    if (!take(options, *option)) options.has_unknown = true;
+    if (!take(*this, *option)) has_unknown = true;
   }
-  options.is_malformed = reader.is_malformed();
-  return options;
+  is_malformed = reader.is_malformed();
 }
 
 std::size_t TcpOptions::octets() const noexcept {

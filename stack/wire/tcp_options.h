@@ -126,6 +126,8 @@ struct TcpOptions {
   // are skipped as unknown ones are (AccECN has no wrong length: RFC 9768 section 3.2.3 takes the
   // whole counters of any).
   [[nodiscard]] static TcpOptions parse(Bytes octets) noexcept;
+  // The same in place. REQUIRES: there are no options yet.
+  void read(Bytes octets) noexcept;
 
   // The length of write()'s output: a multiple of 4, at most 40.
   [[nodiscard]] std::size_t octets() const noexcept;

@@ -131,7 +131,8 @@ TEST(BbrSample, R_BBR_SAMPLE_AnIntervalBelowTheMinimumRoundTripGivesNoRate) {
     range.sent_at = start;
     range.delivery = rate.on_transmit(0, 1000, start);
     rate.on_delivered(range, start + 10ms);
-    const auto sample = rate.take_sample(minimum);
+    std::optional<tcp::RateSample> sample;
+    rate.take_sample(minimum, sample);
     ASSERT_TRUE(sample);
     EXPECT_EQ(sample->octets_per_second, minimum == 10ms ? 100'000U : 0U);
     EXPECT_EQ(sample->delivered_octets, 1000U);

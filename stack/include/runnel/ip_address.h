@@ -21,35 +21,32 @@ class IpAddress {
   constexpr IpAddress() noexcept : IpAddress(0, 0, 0, 0) {}
 
   constexpr IpAddress(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) noexcept
-      : octets_{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d} {}
+      : IpAddress(Octets{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}) {}
 
   // Makes an IPv4 address from its 32-bit value in host byte order.
   [[nodiscard]] static constexpr IpAddress from_v4(std::uint32_t value) noexcept {
-    return {static_cast<std::uint8_t>(value >> 24U), static_cast<std::uint8_t>(value >> 16U),
-            static_cast<std::uint8_t>(value >> 8U), static_cast<std::uint8_t>(value)};
+    const std::uint64_t low = kIsLittleEndian ? std::uint64_t{swapped(value)} << 32U : value;
+    return IpAddress(std::bit_cast<Octets>(Words{0, kMappedWord | low}));
   }
 
   [[nodiscard]] static constexpr IpAddress from_v6(
       const std::array<std::uint8_t, 16>& octets) noexcept {
-    IpAddress address;
-    address.octets_ = octets;
-    return address;
+    return IpAddress(octets);
   }
 
   // Reads a dotted quad such as 192.0.2.2: four decimal numbers without leading zeros.
   [[nodiscard]] static std::optional<IpAddress> parse_v4(std::string_view text) noexcept;
 
   [[nodiscard]] constexpr bool is_v4() const noexcept {
-    constexpr std::array<std::uint8_t, 4> kMapped{0, 0, 0xff, 0xff};
-    const auto words = std::bit_cast<std::array<std::uint32_t, 4>>(octets_);
-    return (words[0] | words[1]) == 0 && words[2] == std::bit_cast<std::uint32_t>(kMapped);
+    constexpr std::uint64_t kMask = kIsLittleEndian ? 0xffff'ffffU : ~std::uint64_t{0xffff'ffffU};
+    return words()[0] == 0 && (words()[1] & kMask) == kMappedWord;
   }
   [[nodiscard]] constexpr bool is_v6() const noexcept { return !is_v4(); }
 
   // The IPv4 address as a number in host byte order. REQUIRES: is_v4().
   [[nodiscard]] constexpr std::uint32_t v4_value() const noexcept {
-    return (std::uint32_t{octets_[12]} << 24U) | (std::uint32_t{octets_[13]} << 16U) |
-           (std::uint32_t{octets_[14]} << 8U) | std::uint32_t{octets_[15]};
+    return kIsLittleEndian ? swapped(static_cast<std::uint32_t>(words()[1] >> 32U))
+                           : static_cast<std::uint32_t>(words()[1]);
   }
 
   // All 16 octets, IPv4 in mapped form.
@@ -61,7 +58,7 @@ class IpAddress {
   [[nodiscard]] bool is_loopback() const noexcept;  // 127.0.0.0/8, ::1
   // 224.0.0.0/4, ff00::/8
   [[nodiscard]] constexpr bool is_multicast() const noexcept {
-    return is_v4() ? (octets_[12] & 0xf0U) == 0xe0U : octets_[0] == 0xff;
+    return is_v4() ? v4_value() >> 28U == 0xeU : octets_[0] == 0xff;
   }
   // 255.255.255.255
   [[nodiscard]] constexpr bool is_limited_broadcast() const noexcept {
@@ -69,22 +66,36 @@ class IpAddress {
   }
   // 240.0.0.0/4, RFC 1112 section 4
   [[nodiscard]] constexpr bool is_reserved() const noexcept {
-    return is_v4() && octets_[12] >= 240;
+    return is_v4() && v4_value() >> 28U == 0xfU;
   }
 
   [[nodiscard]] std::string to_string() const;
 
-  // In two words: packets are compared with the host's addresses all the time.
   friend constexpr bool operator==(const IpAddress& a, const IpAddress& b) noexcept {
-    using Words = std::array<std::uint64_t, 2>;
-    const auto these = std::bit_cast<Words>(a.octets_);
-    const auto those = std::bit_cast<Words>(b.octets_);
-    return ((these[0] ^ those[0]) | (these[1] ^ those[1])) == 0;
+    return ((a.words()[0] ^ b.words()[0]) | (a.words()[1] ^ b.words()[1])) == 0;
   }
   friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) noexcept = default;
 
  private:
-  std::array<std::uint8_t, 16> octets_;
+  using Octets = std::array<std::uint8_t, 16>;
+  // The same octets in two pieces. Every packet's addresses are made and compared, and what was
+  // written octet by octet could not be read as a word at once.
+  using Words = std::array<std::uint64_t, 2>;
+
+  explicit constexpr IpAddress(const Octets& octets) noexcept : octets_(octets) {}
+
+  [[nodiscard]] constexpr Words words() const noexcept { return std::bit_cast<Words>(octets_); }
+
+  [[nodiscard]] static constexpr std::uint32_t swapped(std::uint32_t value) noexcept {
+    return __builtin_bswap32(value);
+  }
+
+  static constexpr bool kIsLittleEndian = std::endian::native == std::endian::little;
+  // The second word of ::ffff:0.0.0.0.
+  static constexpr std::uint64_t kMappedWord =
+      kIsLittleEndian ? std::uint64_t{0xffff0000U} : std::uint64_t{0xffff} << 32U;
+
+  Octets octets_;
 };
 
 // An address together with the length of its network's prefix, such as 192.0.2.2/24.

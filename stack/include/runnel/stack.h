@@ -109,7 +109,7 @@ class Stack {
   [[nodiscard]] RxBuffer acquire_rx_buffer();
 
   // Takes one packet from the link. Never fails: what is wrong with it is counted.
-  void receive(RxBuffer packet, Instant now);
+  void receive(RxBuffer&& packet, Instant now);
   // The same for several packets, in their order and with the same outcome as one by one. It is
   // faster, the more connections there are: what the later packets need is fetched from memory
   // while the stack works on the earlier ones. Afterwards every buffer of the batch is empty.

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <variant>
 
 #include "runnel/config.h"
 #include "runnel/congestion_algorithm.h"
 #include "runnel/time.h"
+#include "stack/base/optional_time.h"
 #include "stack/tcp/congestion/bbr/bbr.h"
 #include "stack/tcp/congestion/congestion_control.h"
 #include "stack/tcp/congestion/cubic.h"
@@ -21,7 +21,7 @@ struct CongestionParameters {
   std::uint32_t smss_octets = 0;
   std::uint64_t initial_window_octets = 0;
   std::uint64_t seed = 0;  // for controllers that throw dice: not known to the network
-  std::optional<Duration> smoothed_rtt{};  // the handshake's, as a rule
+  base::OptionalDuration smoothed_rtt{};  // the handshake's, as a rule
   Instant now{};
   bool has_selective_acks = true;
 };

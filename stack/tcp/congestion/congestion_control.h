@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "runnel/time.h"
+#include "stack/base/optional_time.h"
 #include "stack/tcp/loss/delivery_rate.h"
 #include "stack/wire/seq_num.h"
 
@@ -35,8 +36,8 @@ struct AckEvent {
   std::uint64_t ce_marked_octets = 0;         // of the newly delivered, as far as ECN tells
   wire::SeqNum una;                           // SND.UNA, this event included
   wire::SeqNum nxt;                           // SND.NXT
-  std::optional<Duration> rtt_sample;         // absent under Karn's rule (RFC 6298 section 3)
-  std::optional<Duration> smoothed_rtt;
+  base::OptionalDuration rtt_sample;          // absent under Karn's rule (RFC 6298 section 3)
+  base::OptionalDuration smoothed_rtt;
   const RateSample* rate = nullptr;  // of the newest octets that were delivered; null: none were
   bool in_recovery = false;          // fast recovery, this event included
   bool after_timeout = false;        // repairing what a timeout declared lost

@@ -9,7 +9,7 @@ std::uint64_t HyStart::growth(std::uint64_t acked_octets, std::uint64_t smss_oct
   return phase_ == Phase::ConservativeSlowStart ? counted / kCssGrowthDivisor : counted;
 }
 
-bool HyStart::on_ack(wire::SeqNum una, wire::SeqNum nxt, std::optional<Duration> rtt,
+bool HyStart::on_ack(wire::SeqNum una, wire::SeqNum nxt, base::OptionalDuration rtt,
                      bool is_paced) noexcept {
   if (is_over()) return false;
   // A round needs something in flight, and the first one is the first flight. An empty one before

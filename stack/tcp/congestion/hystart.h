@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <optional>
 
 #include "runnel/time.h"
+#include "stack/base/optional_time.h"
 #include "stack/wire/seq_num.h"
 
 namespace runnel::tcp {
@@ -65,7 +65,7 @@ class HyStart {
 
   // Takes in an ACK, after the window has grown by it: SND.UNA, SND.NXT, and a round trip if it
   // shows one. Returns whether slow start ends here.
-  [[nodiscard]] bool on_ack(wire::SeqNum una, wire::SeqNum nxt, std::optional<Duration> rtt,
+  [[nodiscard]] bool on_ack(wire::SeqNum una, wire::SeqNum nxt, base::OptionalDuration rtt,
                             bool is_paced = false) noexcept;
 
   // Something was lost or marked.

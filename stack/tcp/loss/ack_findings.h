@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "runnel/time.h"
+#include "stack/base/optional_time.h"
 #include "stack/tcp/loss/delivery_rate.h"
 #include "stack/tcp/loss/seq_range.h"
 
@@ -18,7 +19,7 @@ struct AckFindings {
   std::uint64_t newly_lost_octets = 0;
   std::int64_t delivered_octets = 0;  // by either, each octet once: RFC 9937's DeliveredData
   std::uint64_t in_flight_before_octets = 0;  // before this ACK
-  std::optional<Duration> rtt_sample;         // of octets that were sent once (Karn's rule)
+  base::OptionalDuration rtt_sample;          // of octets that were sent once (Karn's rule)
 
   std::optional<RateSample> rate;  // of the newest octets that were delivered
 

@@ -34,18 +34,24 @@ void DeliveryRate::on_app_limited(std::uint64_t in_flight_octets) noexcept {
 void DeliveryRate::on_delivered(const SentRange& sent, Instant now) noexcept {
   delivered_ += sent.octets();
   delivered_at_ = now;
-  const bool is_newest = !newest_ || newest_->sent_at < sent.sent_at ||
-                         (newest_->sent_at == sent.sent_at && newest_->end < sent.range.end);
-  if (is_newest) {
-    newest_ = Newest{sent.delivery, sent.sent_at, sent.range.end, sent.is_retransmitted};
-  }
+  const bool is_newest = !newest_.is_known || newest_.sent_at < sent.sent_at ||
+                         (newest_.sent_at == sent.sent_at && newest_.end < sent.range.end);
+  if (!is_newest) return;
+  newest_.is_known = true;
+  newest_.is_retransmitted = sent.is_retransmitted;
+  newest_.end = sent.range.end;
+  newest_.sent_at = sent.sent_at;
+  newest_.snapshot = sent.delivery;
 }
 
-std::optional<RateSample> DeliveryRate::take_sample(std::optional<Duration> minimum_rtt) noexcept {
+void DeliveryRate::take_sample(base::OptionalDuration minimum_rtt,
+                               std::optional<RateSample>& result) noexcept {
+  result.reset();
   if (app_limited_until_ != 0 && app_limited_until_ < delivered_) app_limited_until_ = 0;
-  if (!newest_) return std::nullopt;
-  const Newest& newest = *newest_;
-  RateSample sample;
+  if (!newest_.is_known) return;
+  newest_.is_known = false;
+  const Newest& newest = newest_;
+  RateSample& sample = result.emplace();
   const Duration send_elapsed = newest.sent_at - newest.snapshot.first_sent_at;
   const Duration ack_elapsed = delivered_at_ - newest.snapshot.delivered_at;
   first_sent_at_ = std::max(first_sent_at_, newest.sent_at);
@@ -59,8 +65,6 @@ std::optional<RateSample> DeliveryRate::take_sample(std::optional<Duration> mini
   if (sample.interval > Duration{0} && minimum_rtt.value_or(Duration{0}) <= sample.interval) {
     sample.octets_per_second = octets_per_second(sample.delivered_octets, sample.interval);
   }
-  newest_.reset();
-  return sample;
 }
 
 }  // namespace runnel::tcp

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "runnel/time.h"
+#include "stack/base/optional_time.h"
 #include "stack/tcp/loss/seq_range.h"
 
 namespace runnel::tcp {
@@ -31,7 +32,7 @@ struct RateSample {
   std::uint64_t lost_octets = 0;             // RS.lost: since then
   std::uint64_t tx_in_flight_octets = 0;     // RS.tx_in_flight: then
   bool is_app_limited = false;
-  std::optional<Duration> rtt;  // RS.rtt: of the newest of it, unless it was sent more than once
+  base::OptionalDuration rtt;  // RS.rtt: of the newest of it, unless it was sent more than once
 };
 
 // Theory of operation. Of the ranges that an ACK reports as delivered, the one that was sent last
@@ -56,9 +57,9 @@ class DeliveryRate {
   // A range was delivered that was not known to be; all of one ACK, then take_sample().
   void on_delivered(const SentRange& sent, Instant now) noexcept;
   void on_lost(std::uint64_t octets) noexcept { lost_ += octets; }
-  // What the ACK has shown; nothing when it delivered nothing. An interval below `minimum_rtt`
-  // gives no rate: it is an artifact of ACKs for what was sent long before.
-  [[nodiscard]] std::optional<RateSample> take_sample(std::optional<Duration> minimum_rtt) noexcept;
+  // What the ACK has shown; leaves `result` empty when it delivered nothing. An interval below
+  // `minimum_rtt` gives no rate: it is an artifact of ACKs for what was sent long before.
+  void take_sample(base::OptionalDuration minimum_rtt, std::optional<RateSample>& result) noexcept;
 
   // C.delivered and C.lost, in octets since the connection began.
   [[nodiscard]] std::uint64_t delivered_octets() const noexcept { return delivered_; }
@@ -73,10 +74,11 @@ class DeliveryRate {
  private:
   // Of the range that was sent last among those that the present ACK delivers.
   struct Newest {
-    DeliverySnapshot snapshot;
-    Instant sent_at;
-    SeqNum end;
+    bool is_known = false;
     bool is_retransmitted = false;
+    SeqNum end;
+    Instant sent_at;
+    DeliverySnapshot snapshot;
   };
 
   std::uint64_t delivered_ = 0;          // C.delivered
@@ -84,7 +86,7 @@ class DeliveryRate {
   std::uint64_t app_limited_until_ = 0;  // C.app_limited: until so much is delivered; 0: not
   Instant delivered_at_{};               // C.delivered_time
   Instant first_sent_at_{};              // C.first_send_time
-  std::optional<Newest> newest_;
+  Newest newest_;
 };
 
 }  // namespace runnel::tcp

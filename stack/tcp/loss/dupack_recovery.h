@@ -49,8 +49,9 @@ class DupackRecovery {
   void on_retransmit(SeqNum end) noexcept;
 
   // What to send again next.
+  [[nodiscard]] bool has_lost() const noexcept { return lost_.octets() > 0; }
   [[nodiscard]] std::optional<SeqRange> lost() const noexcept {
-    if (lost_.octets() == 0) return std::nullopt;
+    if (!has_lost()) return std::nullopt;
     return lost_;
   }
   // True until the first retransmission of a recovery, which cwnd does not hold back.

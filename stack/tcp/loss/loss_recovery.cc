@@ -84,10 +84,6 @@ void LossRecovery::on_flight_sent(SeqNum una, SeqNum nxt) noexcept {
   flight_sent_ = is_quiet ? outstanding : std::min(flight_sent_, outstanding);
 }
 
-std::optional<SeqRange> LossRecovery::lost() const noexcept {
-  return uses_sack_ ? board_.first_lost() : dupack_.lost();
-}
-
 void LossRecovery::send_all_again(SeqNum una, SeqNum nxt, std::uint16_t segment_octets) noexcept {
   mtu_probe_.reset();
   forgiven_probe_.reset();
@@ -124,7 +120,7 @@ AckFindings LossRecovery::on_ack(const Ack& ack) noexcept {
     detect_by_duplicates(ack, findings);
   }
   rate_.on_lost(findings.newly_lost_octets);
-  findings.rate = rate_.take_sample(rack_.minimum_rtt());
+  rate_.take_sample(rack_.minimum_rtt(), findings.rate);
   // What a retransmission set free had no SACK to tell that it had arrived long before.
   if (findings.rate && findings.delivers_retransmission && !uses_sack_) findings.rate->rtt.reset();
   return findings;
@@ -188,7 +184,7 @@ void LossRecovery::apply_sack_blocks(const Ack& ack, AckFindings& findings) noex
 }
 
 void LossRecovery::note_delivered(const SentRange& sent, const Ack& ack,
-                                  std::optional<Instant> echoed_before,
+                                  base::OptionalInstant echoed_before,
                                   AckFindings& findings) noexcept {
   if (sent.is_retransmitted) {
     findings.delivers_retransmission = true;
@@ -421,8 +417,7 @@ std::uint64_t LossRecovery::on_timeout(SeqNum una, SeqNum nxt, Instant now) noex
   return lost;
 }
 
-AckFindings LossRecovery::on_reordering_timeout(SeqNum una, SeqNum nxt,
-                                                std::optional<Duration> srtt,
+AckFindings LossRecovery::on_reordering_timeout(SeqNum una, SeqNum nxt, base::OptionalDuration srtt,
                                                 Instant now) noexcept {
   AckFindings findings;
   board_.clear_newly_lost();
@@ -442,7 +437,7 @@ bool LossRecovery::wants_tail_loss_probe() const noexcept {
          board_.lost_octets() == 0 && !board_.empty() && tail_loss_.may_probe();
 }
 
-Duration LossRecovery::tail_loss_timeout(std::optional<Duration> srtt) const noexcept {
+Duration LossRecovery::tail_loss_timeout(base::OptionalDuration srtt) const noexcept {
   const bool is_single_segment = board_.count() == 1 && board_[0].segments() == 1;
   return TailLossProbe::timeout(srtt, is_single_segment);
 }

@@ -8,6 +8,7 @@
 
 #include "runnel/info.h"
 #include "runnel/time.h"
+#include "stack/base/optional_time.h"
 #include "stack/tcp/loss/ack_findings.h"
 #include "stack/tcp/loss/delivery_rate.h"
 #include "stack/tcp/loss/dupack_recovery.h"
@@ -62,10 +63,10 @@ class LossRecovery {
     SeqNum ack;
     SeqNum nxt;
     const wire::SackBlocks* sack = nullptr;
-    bool is_duplicate = false;             // RFC 5681 section 2
-    bool says_nothing = false;             // ... or would be, if anything were outstanding
-    std::optional<Instant> echoed_before;  // what the timestamp echoes had left before this
-    std::optional<Duration> srtt;
+    bool is_duplicate = false;            // RFC 5681 section 2
+    bool says_nothing = false;            // ... or would be, if anything were outstanding
+    base::OptionalInstant echoed_before;  // what the timestamp echoes had left before this
+    base::OptionalDuration srtt;
     std::uint32_t smss_octets = 0;
   };
   [[nodiscard]] AckFindings on_ack(const Ack& ack) noexcept;
@@ -81,12 +82,12 @@ class LossRecovery {
   std::uint64_t on_timeout(SeqNum una, SeqNum nxt, Instant now) noexcept;
   // RACK's reordering timer: what was merely late is lost now.
   [[nodiscard]] AckFindings on_reordering_timeout(SeqNum una, SeqNum nxt,
-                                                  std::optional<Duration> srtt,
+                                                  base::OptionalDuration srtt,
                                                   Instant now) noexcept;
   // Whether a tail loss probe is to be armed rather than the retransmission timer (RFC 8985 section
   // 7.2), and how long after the last transmission.
   [[nodiscard]] bool wants_tail_loss_probe() const noexcept;
-  [[nodiscard]] Duration tail_loss_timeout(std::optional<Duration> srtt) const noexcept;
+  [[nodiscard]] Duration tail_loss_timeout(base::OptionalDuration srtt) const noexcept;
   void on_tail_loss_probe(SeqNum nxt, std::optional<SeqRange> resent) noexcept {
     tail_loss_.on_probe(nxt, resent);
   }
@@ -102,8 +103,13 @@ class LossRecovery {
   void send_all_again(SeqNum una, SeqNum nxt, std::uint16_t segment_octets) noexcept;
 
   // --- What to send ----------------------------------------------------------------------------
-  // The next octets to be sent again.
-  [[nodiscard]] std::optional<SeqRange> lost() const noexcept;
+  // Whether anything is to be sent again, and the next octets that are.
+  [[nodiscard]] bool has_lost() const noexcept {
+    return uses_sack_ ? board_.lost_octets() > 0 : dupack_.has_lost();
+  }
+  [[nodiscard]] std::optional<SeqRange> lost() const noexcept {
+    return uses_sack_ ? board_.first_lost() : dupack_.lost();
+  }
   // The first retransmission of a recovery does not wait for the congestion window.
   [[nodiscard]] bool must_retransmit() const noexcept {
     return uses_sack_ ? must_retransmit_ : dupack_.must_retransmit();
@@ -164,7 +170,7 @@ class LossRecovery {
   void update_scoreboard(const Ack& ack, AckFindings& findings) noexcept;
   void apply_sack_blocks(const Ack& ack, AckFindings& findings) noexcept;
   // `echoed_before`: of what the ACK's echo tells about this range, nothing if it tells none.
-  void note_delivered(const SentRange& sent, const Ack& ack, std::optional<Instant> echoed_before,
+  void note_delivered(const SentRange& sent, const Ack& ack, base::OptionalInstant echoed_before,
                       AckFindings& findings) noexcept;
   [[nodiscard]] bool is_spurious(const Ack& ack, const AckFindings& findings) noexcept;
   void detect_by_rack(const Ack& ack, AckFindings& findings) noexcept;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "runnel/time.h"
+#include "stack/base/optional_time.h"
 
 namespace runnel::tcp {
 
@@ -19,7 +20,7 @@ class MinimumFilter {
     current_ = std::min(current_, sample);
   }
   // Nothing without a sample in the window. The newest ones stay when none follows them.
-  [[nodiscard]] std::optional<Duration> minimum() const noexcept {
+  [[nodiscard]] base::OptionalDuration minimum() const noexcept {
     const Duration least = std::min(current_, previous_);
     if (least == kForever) return std::nullopt;
     return least;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "runnel/time.h"
+#include "stack/base/optional_time.h"
 #include "stack/buffer/ring.h"
 #include "stack/tcp/loss/minimum_filter.h"
 #include "stack/tcp/loss/scoreboard.h"
@@ -59,7 +60,7 @@ class Rack {
   void look_at_all_again() noexcept { undecided_from_.reset(); }
 
   [[nodiscard]] Duration reordering_window() const noexcept { return reo_wnd_; }
-  [[nodiscard]] std::optional<Duration> minimum_rtt() const noexcept { return min_rtt_.minimum(); }
+  [[nodiscard]] base::OptionalDuration minimum_rtt() const noexcept { return min_rtt_.minimum(); }
   [[nodiscard]] bool has_seen_reordering() const noexcept { return reordering_seen_; }
   [[nodiscard]] Duration rtt() const noexcept { return rtt_; }
   [[nodiscard]] std::uint32_t window_multiplier() const noexcept { return reo_wnd_mult_; }

@@ -22,13 +22,12 @@ void merge(buffer::Ring<SentRange>& ranges, std::size_t first, std::size_t end) 
 bool Scoreboard::on_transmit(const SeqRange& range, std::uint16_t segment_octets, Instant now,
                              const DeliverySnapshot& delivery) noexcept {
   assert(ranges_.empty() || ranges_.back().range.end == range.begin);
-  SentRange sent;
-  sent.range = range;
-  sent.sent_at = now;
-  sent.segment_octets = std::max<std::uint16_t>(segment_octets, 1);
-  sent.delivery = delivery;
-  if (ranges_.push_back(SentRange(sent))) {
-    enter(sent);
+  if (SentRange* const sent = ranges_.add_back()) {
+    sent->range = range;
+    sent->sent_at = now;
+    sent->segment_octets = std::max<std::uint16_t>(segment_octets, 1);
+    sent->delivery = delivery;
+    enter(*sent);
     return true;
   }
   if (ranges_.empty() || ranges_.back().fate != Fate::InFlight) return false;

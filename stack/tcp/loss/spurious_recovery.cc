@@ -41,7 +41,7 @@ void RetransmissionAudit::on_retransmit(const SeqRange& range, Instant now) noex
 }
 
 bool RetransmissionAudit::is_spurious_by_echo(SeqNum ack,
-                                              std::optional<Instant> echoed_before) noexcept {
+                                              base::OptionalInstant echoed_before) noexcept {
   if (!is_active_ || !may_ask_echo_ || ack <= una_) return false;
   if (!echoed_before || *echoed_before > first_sent_at_) {
     may_ask_echo_ = false;  // a retransmission was needed

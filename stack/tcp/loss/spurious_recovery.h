@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "runnel/time.h"
+#include "stack/base/optional_time.h"
 #include "stack/tcp/loss/seq_range.h"
 
 namespace runnel::tcp {
@@ -66,7 +66,7 @@ class RetransmissionAudit {
   // all originals have arrived. On a path that both reorders and loses, the first gap may have been
   // late and the next one lost; so one ACK alone is no proof (Linux waits in the same way).
   // `echoed_before` is an instant before which the echoed segment had left.
-  [[nodiscard]] bool is_spurious_by_echo(SeqNum ack, std::optional<Instant> echoed_before) noexcept;
+  [[nodiscard]] bool is_spurious_by_echo(SeqNum ack, base::OptionalInstant echoed_before) noexcept;
   // A D-SACK; true when with it every retransmission was reported as a duplicate.
   [[nodiscard]] bool is_spurious_by_dsack(const SeqRange& duplicate) noexcept;
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "runnel/time.h"
+#include "stack/base/optional_time.h"
 #include "stack/tcp/loss/seq_range.h"
 
 namespace runnel::tcp {
@@ -14,7 +15,7 @@ class TailLossProbe {
  public:
   // How long after the last transmission a probe is due (section 7.2): two round trips, and what a
   // receiver may hold back the ACK of a single segment.
-  [[nodiscard]] static Duration timeout(std::optional<Duration> srtt,
+  [[nodiscard]] static Duration timeout(base::OptionalDuration srtt,
                                         bool is_single_segment) noexcept {
     // The longest delayed ACK that is common; RFC 9293 allows 500 ms.
     constexpr Duration kMaxAckDelay = std::chrono::milliseconds(200);

@@ -37,20 +37,18 @@ TEST(Tcp, HeaderIsWrittenOctetByOctetAsRfc9293DrawsIt) {
 }
 
 TEST(Tcp, EachOfTheNineFlagsIsItsOwnBit) {
-  using Flag = bool TcpFlags::*;
-  const std::array<std::pair<Flag, std::uint16_t>, 9> flags = {{{&TcpFlags::fin, 0x001},
-                                                                {&TcpFlags::syn, 0x002},
-                                                                {&TcpFlags::rst, 0x004},
-                                                                {&TcpFlags::psh, 0x008},
-                                                                {&TcpFlags::ack, 0x010},
-                                                                {&TcpFlags::urg, 0x020},
-                                                                {&TcpFlags::ece, 0x040},
-                                                                {&TcpFlags::cwr, 0x080},
-                                                                {&TcpFlags::ae, 0x100}}};
-  for (const auto& [member, bit] : flags) {
+  const std::array<std::pair<TcpFlags, std::uint16_t>, 9> flags = {{{{.fin = true}, 0x001},
+                                                                    {{.syn = true}, 0x002},
+                                                                    {{.rst = true}, 0x004},
+                                                                    {{.psh = true}, 0x008},
+                                                                    {{.ack = true}, 0x010},
+                                                                    {{.urg = true}, 0x020},
+                                                                    {{.ece = true}, 0x040},
+                                                                    {{.cwr = true}, 0x080},
+                                                                    {{.ae = true}, 0x100}}};
+  for (const auto& [set, bit] : flags) {
     TcpHeader one = header();
-    one.flags = {};
-    one.flags.*member = true;
+    one.flags = set;
     EXPECT_EQ(one.flags.bits(), bit);
     const auto octets = written(one);
     EXPECT_EQ(base::load_be<std::uint16_t>(octets, 12), 0x5000 | bit);

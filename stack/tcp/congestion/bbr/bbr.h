@@ -149,11 +149,12 @@ struct AckSample {
   std::uint64_t lost = 0;
   std::uint64_t tx_in_flight = 0;
   bool is_app_limited = false;
-  std::optional<Duration> rtt;
+  base::OptionalDuration rtt;
   template <typename Archive>
   void archive(Archive& archive) {
     archive(delivery_rate, delivered, prior_delivered, newly_acked, lost, tx_in_flight);
-    archive(is_app_limited, rtt);
+    archive(is_app_limited);
+    archive(rtt);
   }
 };
 
@@ -304,7 +305,7 @@ class Bbr final : public CongestionControl {
   void save_state_upon_loss() noexcept;
 
   // --- control.cc ------------------------------------------------------------------------------
-  void init_pacing_rate(std::optional<Duration> smoothed_rtt) noexcept;
+  void init_pacing_rate(base::OptionalDuration smoothed_rtt) noexcept;
   void set_pacing_rate_with_gain(bbr::Percent gain) noexcept;
   void set_send_quantum() noexcept;
   void set_cwnd() noexcept;

@@ -11,7 +11,7 @@ using namespace bbr;
 // --- Pacing rate (section 5.6.2) -----------------------------------------------------------------
 
 // InitPacingRate(): the initial window in a round trip.
-void Bbr::init_pacing_rate(std::optional<Duration> smoothed_rtt) noexcept {
+void Bbr::init_pacing_rate(base::OptionalDuration smoothed_rtt) noexcept {
   const bool is_known = smoothed_rtt && *smoothed_rtt > Duration{0};
   const Duration rtt = is_known ? *smoothed_rtt : kNominalRtt;
   const std::uint64_t nominal_bandwidth = std::min(rate_of(c_.initial_cwnd, rtt), kHighestRate);

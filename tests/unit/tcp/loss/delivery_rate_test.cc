@@ -37,7 +37,9 @@ class DeliveryRateTest : public ::testing::Test {
       rate.on_delivered(sent_.front(), kStart + at);
       sent_.pop_front();
     }
-    return rate.take_sample(minimum_rtt);
+    std::optional<RateSample> sample;
+    rate.take_sample(minimum_rtt, sample);
+    return sample;
   }
   [[nodiscard]] std::uint64_t in_flight() const { return sent_.size() * kSegment; }
 
@@ -50,7 +52,9 @@ class DeliveryRateTest : public ::testing::Test {
 
 TEST_F(DeliveryRateTest, WithoutADeliveryThereIsNoSample) {
   send(0ms);
-  EXPECT_EQ(rate.take_sample(std::nullopt), std::nullopt);
+  std::optional<RateSample> sample;
+  rate.take_sample(std::nullopt, sample);
+  EXPECT_EQ(sample, std::nullopt);
 }
 
 TEST_F(DeliveryRateTest, ASteadyPathIsMeasuredExactly) {
