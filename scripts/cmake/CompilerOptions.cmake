@@ -23,6 +23,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   target_compile_options(runnel_options INTERFACE
     -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict
     -Wno-use-after-free)
+  target_link_options(runnel_options INTERFACE -Wno-stringop-overflow)  # as above
 endif()
 if(RUNNEL_WARNINGS_AS_ERRORS)
   target_compile_options(runnel_options INTERFACE -Werror)
