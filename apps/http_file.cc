@@ -90,7 +90,7 @@ std::size_t FileRange::read(MutableBytes out) const noexcept {
 StaticFiles::StaticFiles(const std::string& root)
     : root_(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {
   if (!root_) throw std::system_error(errno, std::generic_category(), "cannot serve " + root);
-  if (!UniqueFd(open_beneath(root_.get(), "."))) {
+  if (!tun::UniqueFd(open_beneath(root_.get(), "."))) {
     throw std::system_error(errno, std::generic_category(), "cannot serve " + root);
   }
 }
@@ -102,7 +102,7 @@ OpenedFile StaticFiles::open(std::string_view path) const {
   std::string relative(path.substr(first));
   if (names_directory) relative += "index.html";
 
-  UniqueFd descriptor(open_beneath(root_.get(), relative));
+  tun::UniqueFd descriptor(open_beneath(root_.get(), relative));
   struct stat status {};
   if (!descriptor || ::fstat(descriptor.get(), &status) != 0) {
     opened.outcome = outcome_of(errno);

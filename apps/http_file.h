@@ -7,14 +7,14 @@
 #include <string>
 #include <string_view>
 
-#include "apps/unique_fd.h"
 #include "runnel/bytes.h"
+#include "runnel/unique_fd.h"
 
 namespace runnel::apps {
 
 // A part of an open file that waits to be sent. Holds no octets, so it may be of any size.
 struct FileRange {
-  UniqueFd descriptor;
+  tun::UniqueFd descriptor;
   std::uint64_t offset = 0;  // of the next octet to send
   std::uint64_t remaining = 0;
 
@@ -37,7 +37,7 @@ struct OpenedFile {
   };
 
   Outcome outcome = Outcome::NotFound;
-  UniqueFd descriptor;
+  tun::UniqueFd descriptor;
   std::uint64_t size_octets = 0;
   std::time_t modified = 0;
   std::string entity_tag;  // quoted, strong: RFC 9110 section 8.8.3
@@ -58,7 +58,7 @@ class StaticFiles {
   [[nodiscard]] OpenedFile open(std::string_view path) const;
 
  private:
-  UniqueFd root_;
+  tun::UniqueFd root_;
 };
 
 // The media type that a file's name suggests.

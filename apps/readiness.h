@@ -4,8 +4,8 @@
 
 #include <functional>
 
-#include "apps/unique_fd.h"
 #include "runnel/driver.h"
+#include "runnel/unique_fd.h"
 
 namespace runnel::apps {
 
@@ -33,7 +33,7 @@ class Readiness {
 
  private:
   tun::Driver& driver_;
-  UniqueFd epoll_;
+  tun::UniqueFd epoll_;
   bool is_always_ready_ = false;
   bool is_waiting_ = false;
 };

@@ -15,7 +15,7 @@ SignalWatch::SignalWatch(tun::Driver& driver, std::function<void()> on_signal,
   sigemptyset(&signals_);
   for (const int signal : signals) sigaddset(&signals_, signal);
   ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
-  descriptor_ = UniqueFd(::signalfd(-1, &signals_, SFD_NONBLOCK | SFD_CLOEXEC));
+  descriptor_ = tun::UniqueFd(::signalfd(-1, &signals_, SFD_NONBLOCK | SFD_CLOEXEC));
   if (!descriptor_) throw std::system_error(errno, std::generic_category(), "signalfd");
   driver_.watch(descriptor_.get(), [this, on_signal = std::move(on_signal)] {
     signalfd_siginfo signal{};

@@ -6,8 +6,8 @@
 #include <functional>
 #include <initializer_list>
 
-#include "apps/unique_fd.h"
 #include "runnel/driver.h"
+#include "runnel/unique_fd.h"
 
 namespace runnel::apps {
 
@@ -24,7 +24,7 @@ class SignalWatch {
  private:
   tun::Driver& driver_;
   sigset_t signals_{};
-  UniqueFd descriptor_;
+  tun::UniqueFd descriptor_;
 };
 
 }  // namespace runnel::apps

@@ -13,7 +13,7 @@
 
 #include "runnel/bytes.h"
 #include "runnel/ip_address.h"
-#include "tun/unique_fd.h"
+#include "runnel/unique_fd.h"
 
 namespace runnel::tun {
 

@@ -10,7 +10,7 @@
 #include <span>
 
 #include "runnel/time.h"
-#include "tun/unique_fd.h"
+#include "runnel/unique_fd.h"
 
 namespace runnel::tun {
 

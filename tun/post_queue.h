@@ -6,7 +6,7 @@
 #include <functional>
 #include <mutex>
 
-#include "tun/unique_fd.h"
+#include "runnel/unique_fd.h"
 
 namespace runnel::tun {
 

@@ -8,8 +8,9 @@
 #include <cstring>
 #include <span>
 
+#include "runnel/unique_fd.h"
+#include "tun/io_ring.h"
 #include "tun/tun_setup.h"
-#include "tun/unique_fd.h"
 #include "tun/vnet_header.h"
 #include "tun/write_ring.h"
 
@@ -35,8 +36,12 @@ static_assert(kBeginOfPacket >= kVnetHeaderOctets);
 //
 // So packets that are no super-packets are put together in one piece before they are written, and
 // batches of them are written by io_uring. Bulk in segments of 1,448 octets, without offload,
-// is 1.4 times as fast by it (2.0 and 2.85 Gbit/s beside other programs). Reading by it would save
-// less, and would have to know how many packets there are: one that is waited for alone costs more.
+// is 1.4 times as fast by it (2.0 and 2.85 Gbit/s beside other programs). Whoever knows that
+// several packets have come reads by it too: 64 connections that exchange messages of an octet cost
+// 4.16 us a message then, 4.38 one by one (medians of 10 runs in turns; 3.86 for a program that
+// does nothing but answer), two thirds of that because the stack gets the batch in one piece.
+// A packet that is waited for alone costs more, as the table says. To register the descriptor with
+// the ring saves less than a hundredth.
 constexpr std::size_t kWorthARing = 6;
 
 // writev() does not write through it.
@@ -50,7 +55,8 @@ struct TunDevice::Parts {
   explicit Parts(const TunOptions& options)
       : tun(open_tun(options)),
         offload(options.offload),
-        ring(WriteRing::make(tun.descriptor.get())) {}
+        ring(IoRing::make(tun.descriptor.get())),
+        batch(ring ? std::make_unique<WriteRing>(*ring) : nullptr) {}
 
   [[noreturn]] void throw_gone(int error) const {
     // EBADFD: deleted. EFAULT is what a read says that was under way at that moment.
@@ -59,6 +65,15 @@ struct TunDevice::Parts {
     }
     throw DeviceError(tun.name + ": cannot go on: " + std::strerror(error));
   }
+
+  // Where the device is to put a packet: one piece, its own header in front of the packet's,
+  // because gathering costs the kernel more.
+  [[nodiscard]] MutableBytes space_in(RxBuffer& buffer) const noexcept {
+    return buffer.space().subspan(kBeginOfPacket - prefix());
+  }
+  // Whether what was put there is a packet; it is in `buffer` then.
+  [[nodiscard]] bool accept(RxBuffer& buffer, std::size_t octets);
+  [[nodiscard]] std::size_t prefix() const noexcept { return offload ? kVnetHeaderOctets : 0; }
 
   // Whether `frame` can leave; its header then begins with what the device wants in front.
   [[nodiscard]] bool prepare(TxFrame& frame) {
@@ -93,9 +108,27 @@ struct TunDevice::Parts {
 
   OpenTun tun;
   bool offload;
-  std::unique_ptr<WriteRing> ring;  // none where there is no io_uring
+  std::unique_ptr<IoRing> ring;      // none where there is no io_uring
+  std::unique_ptr<WriteRing> batch;  // nor this
   Counters counters;
 };
+
+bool TunDevice::Parts::accept(RxBuffer& buffer, std::size_t octets) {
+  std::optional<PacketMeta> meta;
+  if (octets >= prefix()) {
+    meta = offload ? decode_vnet_header(space_in(buffer).first<kVnetHeaderOctets>(),
+                                        octets - kVnetHeaderOctets)
+                   : PacketMeta{};
+  }
+  if (!meta) {
+    ++counters.read_malformed;
+    return false;
+  }
+  buffer.set_packet(kBeginOfPacket, octets - prefix());
+  buffer.meta = *meta;
+  ++counters.read_packets;
+  return true;
+}
 
 int TunDevice::Parts::write_pieces(const TxFrame& frame) const {
   if (frame.payload().empty()) return write_octets(frame.header());
@@ -133,18 +166,24 @@ Device::WriteStatus TunDevice::Parts::judge(int result) {
 }
 
 Device::WriteStatus TunDevice::Parts::finish_batch() {
-  if (!ring || ring->empty()) return WriteStatus::Written;
-  const std::size_t count = ring->size();
+  if (!batch || batch->empty()) return WriteStatus::Written;
+  const std::size_t count = batch->size();
   const std::span<const int> results =
-      count >= kWorthARing ? ring->write_all() : std::span<const int>();
+      count >= kWorthARing ? batch->write_all() : std::span<const int>();
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count; ++i) {
     int result = i < results.size() ? results[i] : -EAGAIN;
-    if (result == -EAGAIN && kept == 0) result = write_octets(ring->packet(i));
-    if (judge(result) == WriteStatus::Full) ring->move(i, kept++);
+    if (result == -EAGAIN && kept == 0) result = write_octets(batch->packet(i));
+    if (judge(result) == WriteStatus::Full) batch->move(i, kept++);
   }
-  ring->resize(kept);
+  batch->resize(kept);
   return kept > 0 ? WriteStatus::Full : WriteStatus::Written;
+}
+
+std::size_t Device::read_batch(std::span<RxBuffer> buffers) {
+  std::size_t count = 0;
+  while (count < buffers.size() && read(buffers[count]) == ReadStatus::Packet) ++count;
+  return count;
 }
 
 TunDevice::TunDevice(const TunOptions& options) : parts_(std::make_unique<Parts>(options)) {}
@@ -153,9 +192,7 @@ TunDevice::~TunDevice() = default;
 
 Device::ReadStatus TunDevice::read(RxBuffer& buffer) {
   Parts& p = *parts_;
-  const std::size_t prefix = p.offload ? kVnetHeaderOctets : 0;
-  // One piece, the device's header in front of the packet's: gathering costs the kernel more.
-  const MutableBytes space = buffer.space().subspan(kBeginOfPacket - prefix);
+  const MutableBytes space = p.space_in(buffer);
   for (int malformed = 0; malformed < kMaxMalformed;) {
     const ssize_t result = ::read(p.tun.descriptor.get(), space.data(), space.size());
     if (result < 0) {
@@ -163,21 +200,28 @@ Device::ReadStatus TunDevice::read(RxBuffer& buffer) {
       if (errno == EAGAIN) return ReadStatus::Empty;
       p.throw_gone(errno);
     }
-    const auto octets = static_cast<std::size_t>(result);
-    auto meta = octets < prefix ? std::nullopt
-                : p.offload ? decode_vnet_header(space.first<kVnetHeaderOctets>(), octets - prefix)
-                            : std::optional<PacketMeta>(PacketMeta{});
-    if (!meta) {
-      ++p.counters.read_malformed;
-      ++malformed;
-      continue;
-    }
-    buffer.set_packet(kBeginOfPacket, octets - prefix);
-    buffer.meta = *meta;
-    ++p.counters.read_packets;
-    return ReadStatus::Packet;
+    if (p.accept(buffer, static_cast<std::size_t>(result))) return ReadStatus::Packet;
+    ++malformed;
   }
   return ReadStatus::Empty;
+}
+
+std::size_t TunDevice::read_batch(std::span<RxBuffer> buffers) {
+  Parts& p = *parts_;
+  buffers = buffers.first(std::min(buffers.size(), IoRing::kMost));
+  if (!p.ring || buffers.size() < kWorthARing) return Device::read_batch(buffers);
+  for (RxBuffer& buffer : buffers) p.ring->add_read(p.space_in(buffer));
+  const std::span<const int> results = p.ring->run();
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i] == -EAGAIN || results[i] == -EINTR) continue;
+    if (results[i] < 0) p.throw_gone(-results[i]);
+    if (!p.accept(buffers[i], static_cast<std::size_t>(results[i]))) continue;
+    if (i != count) std::swap(buffers[i], buffers[count]);
+    ++count;
+  }
+  // A kernel whose device cannot be read that way has not even tried.
+  return count > 0 ? count : Device::read_batch(buffers);
 }
 
 Device::WriteStatus TunDevice::write(TxFrame& frame) {
@@ -194,10 +238,10 @@ Device::WriteStatus TunDevice::write(TxFrame& frame) {
 
 Device::WriteStatus TunDevice::write_in_batch(TxFrame& frame) {
   Parts& p = *parts_;
-  if (!p.ring || frame.size() > WriteRing::kPacketOctets - kVnetHeaderOctets) return write(frame);
-  if (p.ring->is_full() && p.finish_batch() == WriteStatus::Full) return WriteStatus::Full;
+  if (!p.batch || frame.size() > WriteRing::kPacketOctets - kVnetHeaderOctets) return write(frame);
+  if (p.batch->is_full() && p.finish_batch() == WriteStatus::Full) return WriteStatus::Full;
   if (!p.prepare(frame)) return WriteStatus::Dropped;
-  p.ring->push(frame.copy_to(p.ring->next()));
+  p.batch->push(frame.copy_to(p.batch->next()));
   p.restore(frame);
   return WriteStatus::Written;
 }

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "runnel/tun_device.h"
-#include "tun/unique_fd.h"
+#include "runnel/unique_fd.h"
 
 namespace runnel::tun {
 

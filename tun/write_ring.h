@@ -1,35 +1,29 @@
-// Writes many packets of no more than a segment to a descriptor with one system call.
+// Packets that wait to be written together.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 
 #include "runnel/bytes.h"
+#include "tun/io_ring.h"
 
 namespace runnel::tun {
 
-// A batch of packets for io_uring_enter(2).
+// A batch of packets for an IoRing.
 //
 // Theory of operation. Packets are copied into slots, which hold a segment and no super-packet, and
-// whoever gave them may forget them. write_all() hands the whole batch to the kernel, which writes
-// it in order before the call returns, because no write may wait: nothing is ever under way. It
-// says for each packet what write(2) to a non-blocking descriptor would have said.
-//
-// Programs may be forbidden to use io_uring (kernel.io_uring_disabled, seccomp filters of
-// containers), and old kernels have none; then make() gives nothing.
+// whoever gave them may forget them. write_all() has the whole batch written in order, and says for
+// each packet what write(2) would have said; those that found no room stay in front for the next
+// time.
 class WriteRing {
  public:
-  static constexpr std::size_t kPackets = 32;
+  static constexpr std::size_t kPackets = IoRing::kMost;
   static constexpr std::size_t kPacketOctets = 2048;
 
-  // `descriptor` must outlive the ring.
-  [[nodiscard]] static std::unique_ptr<WriteRing> make(int descriptor);
-  WriteRing(const WriteRing&) = delete;
-  WriteRing& operator=(const WriteRing&) = delete;
-  ~WriteRing();
+  // `ring` must outlive this, and has nothing to do between the calls.
+  explicit WriteRing(IoRing& ring) noexcept : ring_(&ring) {}
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
@@ -47,20 +41,20 @@ class WriteRing {
 
   // Writes all packets. Returns for each the octets written or the error, negated, good until the
   // next call: -EAGAIN for those that were not tried as well. The packets stay until resize().
-  [[nodiscard]] std::span<const int> write_all() noexcept;
+  [[nodiscard]] std::span<const int> write_all() noexcept {
+    for (std::size_t i = 0; i < size_; ++i) ring_->add_write(packet(i));
+    return ring_->run();
+  }
 
  private:
-  struct Rings;
   // An odd number of cache lines: packets begin in lines that share no set of the cache.
   struct alignas(64) Slot {
     std::size_t size;
     std::array<std::uint8_t, kPacketOctets> octets;
   };
-  explicit WriteRing(std::unique_ptr<Rings> rings) noexcept;
 
-  std::unique_ptr<Rings> rings_;
+  IoRing* ring_;
   std::array<Slot, kPackets> slots_;
-  std::array<int, kPackets> results_;
   std::size_t size_ = 0;
 };
 

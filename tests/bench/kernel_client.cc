@@ -20,12 +20,12 @@
 #include <string>
 #include <vector>
 
-#include "apps/unique_fd.h"
+#include "runnel/unique_fd.h"
 
 namespace runnel::bench {
 namespace {
 
-using apps::UniqueFd;
+using tun::UniqueFd;
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 

@@ -9,8 +9,8 @@
 
 #include "runnel/driver.h"
 #include "runnel/random.h"
+#include "runnel/unique_fd.h"
 #include "tests/unit/tun/pair_device.h"
-#include "tun/unique_fd.h"
 
 namespace runnel::tun {
 namespace {

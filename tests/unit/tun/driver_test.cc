@@ -15,9 +15,9 @@
 #include "runnel/impairment.h"
 #include "runnel/random.h"
 #include "runnel/system.h"
+#include "runnel/unique_fd.h"
 #include "tests/unit/tun/packets.h"
 #include "tests/unit/tun/pair_device.h"
-#include "tun/unique_fd.h"
 
 namespace runnel::tun {
 namespace {

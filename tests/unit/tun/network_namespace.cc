@@ -16,7 +16,7 @@
 #include <cstring>
 #include <exception>
 
-#include "tun/unique_fd.h"
+#include "runnel/unique_fd.h"
 
 namespace runnel::tun {
 namespace {

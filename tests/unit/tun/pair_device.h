@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "runnel/tun_device.h"
+#include "runnel/unique_fd.h"
 #include "tests/unit/tun/packets.h"
-#include "tun/unique_fd.h"
 
 namespace runnel::tun {
 

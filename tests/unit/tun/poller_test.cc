@@ -7,7 +7,7 @@
 
 #include "runnel/system.h"
 #include "runnel/tun_device.h"
-#include "tun/unique_fd.h"
+#include "runnel/unique_fd.h"
 
 namespace runnel::tun {
 namespace {

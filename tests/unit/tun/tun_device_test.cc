@@ -14,8 +14,8 @@
 #include <cstring>
 #include <string>
 
+#include "runnel/unique_fd.h"
 #include "tests/unit/tun/network_namespace.h"
-#include "tun/unique_fd.h"
 
 namespace runnel::tun {
 namespace {

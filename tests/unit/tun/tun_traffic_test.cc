@@ -10,14 +10,15 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "runnel/tun_device.h"
+#include "runnel/unique_fd.h"
 #include "stack/wire/checksum.h"
 #include "tests/unit/tun/network_namespace.h"
 #include "tests/unit/tun/packets.h"
-#include "tun/unique_fd.h"
 
 namespace runnel::tun {
 namespace {
@@ -125,6 +126,58 @@ TEST(TunTraffic, WithOffloadTheKernelVouchesForItsChecksums) {
     EXPECT_EQ(wire.buffer.meta.gso_size_octets, 0);
     EXPECT_EQ(wire.device.counters().read_packets >= 1, true);
     EXPECT_EQ(wire.device.counters().read_malformed, 0U);
+  });
+}
+
+// What came of a batch: the texts of the datagrams to the stack, in the order of the buffers.
+std::vector<std::string> texts(std::span<const RxBuffer> buffers) {
+  std::vector<std::string> result;
+  for (const RxBuffer& buffer : buffers) {
+    const Bytes packet = buffer.packet();
+    if (packet[0] >> 4U != 4 || packet[9] != IPPROTO_UDP) continue;
+    result.emplace_back(packet.begin() + 28, packet.end());
+  }
+  return result;
+}
+
+void a_batch_is_read_in_order(bool offload) {
+  in_network_namespace([offload] {
+    shell("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");  // nothing else is to come
+    Wire wire(offload);
+    std::vector<RxBuffer> buffers;
+    for (int i = 0; i < 12; ++i) buffers.push_back(wire.memory.acquire());
+    const UniqueFd socket = kernel_socket(SOCK_DGRAM);
+    EXPECT_EQ(wire.device.read_batch(buffers), 0U);
+    for (const std::size_t there : {12U, 3U, 9U}) {
+      std::vector<std::string> sent;
+      for (std::size_t i = 0; i < there; ++i) {
+        sent.push_back("datagram " + std::to_string(i) + std::string(i * 50, '.'));
+        send_udp(socket, sent.back());
+      }
+      ASSERT_EQ(wire.device.read_batch(buffers), there);
+      EXPECT_EQ(texts(std::span(buffers).first(there)), sent);
+      for (const RxBuffer& buffer : buffers) ASSERT_TRUE(buffer);
+      EXPECT_EQ(buffers[0].meta.checksum,
+                offload ? ChecksumStatus::Verified : ChecksumStatus::Unchecked);
+    }
+    EXPECT_EQ(wire.device.counters().read_packets, 24U);
+    EXPECT_EQ(wire.device.counters().read_malformed, 0U);
+    EXPECT_EQ(wire.device.lost_in_queue(), 0U);
+  });
+}
+
+TEST(TunTraffic, ABatchIsReadInOrderAsFarAsItGoes) {
+  a_batch_is_read_in_order(true);
+  a_batch_is_read_in_order(false);
+}
+
+TEST(TunTraffic, AReadOfManyFindsThatTheDeviceWasDeleted) {
+  in_network_namespace([] {
+    Wire wire(true);
+    std::vector<RxBuffer> buffers;
+    for (int i = 0; i < 12; ++i) buffers.push_back(wire.memory.acquire());
+    shell("ip link del tun0");
+    EXPECT_THROW((void)wire.device.read_batch(buffers), DeviceError);
   });
 }
 

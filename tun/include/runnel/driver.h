@@ -30,7 +30,8 @@ struct DriverOptions {
 //    a batch of packets to the device             until the stack has none, or as many
 //    wait for whatever comes first                not at all when there was something to do
 //
-// A packet costs one read or one write. Other descriptors are looked at when there are no packets,
+// A packet costs one read or one write, or a share in one system call for many where the last turn
+// has shown that there are many. Other descriptors are looked at when there are no packets,
 // and once a millisecond. Before it sleeps the driver polls the device for a moment when that has
 // paid before (AdaptiveSpin, DriverOptions); an idle driver sleeps, in epoll and with a limit in
 // nanoseconds. When the device takes no more packets (Full), the frame is kept, output waits until

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -38,6 +39,10 @@ class Device {
 
   // Reads one packet into `buffer`. Throws DeviceError when the device is gone for good.
   [[nodiscard]] virtual ReadStatus read(RxBuffer& buffer) = 0;
+  // Reads packets into `buffers`, the first of them into the first and so on, and returns how many:
+  // with fewer than buffers.size() there are no more, or soon the descriptor is readable again. The
+  // buffers without a packet may have changed places. Throws DeviceError as read().
+  [[nodiscard]] virtual std::size_t read_batch(std::span<RxBuffer> buffers);
   // Writes one packet. Throws DeviceError when the device is gone for good.
   [[nodiscard]] virtual WriteStatus write(TxFrame& frame) = 0;
 
@@ -90,6 +95,7 @@ class TunDevice final : public Device {
   ~TunDevice() override;
 
   [[nodiscard]] ReadStatus read(RxBuffer& buffer) override;
+  [[nodiscard]] std::size_t read_batch(std::span<RxBuffer> buffers) override;
   [[nodiscard]] WriteStatus write(TxFrame& frame) override;
   // Short packets leave many at a time, by io_uring where the program may use it.
   [[nodiscard]] WriteStatus write_in_batch(TxFrame& frame) override;

@@ -1,4 +1,4 @@
-#include "tun/write_ring.h"
+#include "tun/io_ring.h"
 
 #include <linux/io_uring.h>
 #include <sys/mman.h>
@@ -8,10 +8,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <cerrno>
 #include <utility>
 
-#include "tun/unique_fd.h"
+#include "runnel/unique_fd.h"
 
 namespace runnel::tun {
 namespace {
@@ -42,14 +43,13 @@ class Mapping {
 };
 
 UniqueFd set_up(io_uring_params& parameters) noexcept {
-  return UniqueFd(
-      static_cast<int>(::syscall(SYS_io_uring_setup, WriteRing::kPackets, &parameters)));
+  return UniqueFd(static_cast<int>(::syscall(SYS_io_uring_setup, IoRing::kMost, &parameters)));
 }
 
 }  // namespace
 
 // Two rings of indices and the arrays that they point into, as io_uring_setup(2) lays them out.
-struct WriteRing::Rings {
+struct IoRing::Rings {
   Rings(int the_target, UniqueFd the_ring, const io_uring_params& parameters)
       : target(the_target),
         ring(std::move(the_ring)),
@@ -68,58 +68,74 @@ struct WriteRing::Rings {
   io_uring_params offsets;
 };
 
-std::unique_ptr<WriteRing> WriteRing::make(int descriptor) {
+std::unique_ptr<IoRing> IoRing::make(int descriptor) {
   io_uring_params parameters{};
   UniqueFd ring = set_up(parameters);
   if (!ring || (parameters.features & IORING_FEAT_SINGLE_MMAP) == 0) return nullptr;
   auto rings = std::make_unique<Rings>(descriptor, std::move(ring), parameters);
   if (!rings->queues || !rings->entries) return nullptr;
-  return std::unique_ptr<WriteRing>(new WriteRing(std::move(rings)));
+  return std::unique_ptr<IoRing>(new IoRing(std::move(rings)));
 }
 
-WriteRing::WriteRing(std::unique_ptr<Rings> rings) noexcept : rings_(std::move(rings)) {}
+IoRing::IoRing(std::unique_ptr<Rings> rings) noexcept : rings_(std::move(rings)) {}
 
-WriteRing::~WriteRing() = default;
+IoRing::~IoRing() = default;
 
-std::span<const int> WriteRing::write_all() noexcept {
+void IoRing::add_read(MutableBytes into) noexcept {
+  add(IORING_OP_READ, into.data(), into.size());
+}
+
+void IoRing::add_write(Bytes packet) noexcept {
+  add(IORING_OP_WRITE, packet.data(), packet.size());
+}
+
+void IoRing::add(std::uint8_t operation, const void* octets, std::size_t size) noexcept {
+  assert(size_ < kMost);
   const io_uring_params& at = rings_->offsets;
   const Mapping& queues = rings_->queues;
-  auto& tail = *queues.at<std::uint32_t>(at.sq_off.tail);
+  const std::uint32_t tail = *queues.at<std::uint32_t>(at.sq_off.tail);
   const std::uint32_t mask = *queues.at<std::uint32_t>(at.sq_off.ring_mask);
-  for (std::size_t i = 0; i < size_; ++i) {
-    const std::uint32_t index = (tail + static_cast<std::uint32_t>(i)) & mask;
-    io_uring_sqe& entry = rings_->entries.at<io_uring_sqe>(0)[index];
-    entry = {};
-    entry.opcode = IORING_OP_WRITE;
-    // Not a registered file: the ring would keep it open for a moment after both are closed.
-    entry.fd = rings_->target;
-    entry.addr = reinterpret_cast<std::uintptr_t>(slots_[i].octets.data());
-    entry.len = static_cast<std::uint32_t>(slots_[i].size);
-    entry.user_data = i;
-    // A non-blocking descriptor is not enough: the kernel would wait for room by itself.
-    entry.rw_flags = RWF_NOWAIT;
-    queues.at<std::uint32_t>(at.sq_off.array)[index] = index;
-  }
-  std::atomic_ref(tail).store(tail + static_cast<std::uint32_t>(size_), std::memory_order_release);
-  (void)::syscall(SYS_io_uring_enter, rings_->ring.get(), size_, size_, IORING_ENTER_GETEVENTS,
+  const std::uint32_t index = (tail + static_cast<std::uint32_t>(size_)) & mask;
+  io_uring_sqe& entry = rings_->entries.at<io_uring_sqe>(0)[index];
+  entry = {};
+  entry.opcode = operation;
+  // Not a registered file: the ring would keep it open for a moment after both are closed.
+  entry.fd = rings_->target;
+  entry.addr = reinterpret_cast<std::uintptr_t>(octets);
+  entry.len = static_cast<std::uint32_t>(size);
+  entry.user_data = size_;
+  // A non-blocking descriptor is not enough: the kernel would wait for room, or for a packet, by
+  // itself.
+  entry.rw_flags = RWF_NOWAIT;
+  queues.at<std::uint32_t>(at.sq_off.array)[index] = index;
+  ++size_;
+}
+
+std::span<const int> IoRing::run() noexcept {
+  const io_uring_params& at = rings_->offsets;
+  const Mapping& queues = rings_->queues;
+  const std::size_t count = std::exchange(size_, 0);
+  auto& tail = *queues.at<std::uint32_t>(at.sq_off.tail);
+  std::atomic_ref(tail).store(tail + static_cast<std::uint32_t>(count), std::memory_order_release);
+  (void)::syscall(SYS_io_uring_enter, rings_->ring.get(), count, count, IORING_ENTER_GETEVENTS,
                   nullptr, 0);
   // Entries that the kernel did not take are taken back.
   const std::uint32_t taken =
       std::atomic_ref(*queues.at<std::uint32_t>(at.sq_off.head)).load(std::memory_order_acquire);
   std::atomic_ref(tail).store(taken, std::memory_order_release);
 
-  results_.fill(-EAGAIN);
+  std::fill_n(results_.begin(), count, -EAGAIN);
   auto& head = *queues.at<std::uint32_t>(at.cq_off.head);
   const std::uint32_t end =
       std::atomic_ref(*queues.at<std::uint32_t>(at.cq_off.tail)).load(std::memory_order_acquire);
-  const std::uint32_t completion_mask = *queues.at<std::uint32_t>(at.cq_off.ring_mask);
+  const std::uint32_t mask = *queues.at<std::uint32_t>(at.cq_off.ring_mask);
   for (std::uint32_t i = head; i != end; ++i) {
-    const io_uring_cqe& done = queues.at<io_uring_cqe>(at.cq_off.cqes)[i & completion_mask];
+    const io_uring_cqe& done = queues.at<io_uring_cqe>(at.cq_off.cqes)[i & mask];
     // A descriptor that does not know RWF_NOWAIT has not tried either.
     results_[done.user_data] = done.res == -EOPNOTSUPP ? -EAGAIN : done.res;
   }
   std::atomic_ref(head).store(end, std::memory_order_release);
-  return std::span(results_).first(size_);
+  return std::span(results_).first(count);
 }
 
 }  // namespace runnel::tun

@@ -1,12 +1,11 @@
 // A file descriptor that closes itself.
 #pragma once
 
-#include <unistd.h>
-
 #include <utility>
 
-namespace runnel::apps {
+namespace runnel::tun {
 
+// Owns a descriptor, or none.
 class UniqueFd {
  public:
   UniqueFd() noexcept = default;
@@ -20,15 +19,18 @@ class UniqueFd {
   UniqueFd(const UniqueFd&) = delete;
   UniqueFd& operator=(const UniqueFd&) = delete;
   ~UniqueFd() {
-    if (descriptor_ >= 0) ::close(descriptor_);
+    if (descriptor_ >= 0) close(descriptor_);
   }
 
   [[nodiscard]] int get() const noexcept { return descriptor_; }
   explicit operator bool() const noexcept { return descriptor_ >= 0; }
+  // Closes it now.
   void reset() noexcept { const UniqueFd closing(std::exchange(descriptor_, -1)); }
 
  private:
+  static void close(int descriptor) noexcept;
+
   int descriptor_ = -1;
 };
 
-}  // namespace runnel::apps
+}  // namespace runnel::tun
