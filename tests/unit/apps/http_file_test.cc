@@ -35,7 +35,7 @@ class StaticFilesTest : public ::testing::Test {
 
 std::string content_of(const OpenedFile& opened) {
   FileRange range;
-  range.descriptor = UniqueFd(::dup(opened.descriptor.get()));
+  range.descriptor = tun::UniqueFd(::dup(opened.descriptor.get()));
   range.remaining = opened.size_octets;
   std::array<std::uint8_t, 100> buffer{};
   return std::string(as_text(Bytes(buffer).first(range.read(buffer))));
