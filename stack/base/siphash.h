@@ -68,13 +68,20 @@ struct SipState {
   }
 };
 
-// SipHash-1-3 of twelve octets, least significant first: a pair of IPv4 endpoints, for each packet.
+// The same of twelve octets, least significant first: a pair of IPv4 endpoints, without a loop.
 [[nodiscard]] inline std::uint64_t siphash_1_3(const SipHashKey& key, std::uint64_t first_eight,
                                                std::uint32_t last_four) noexcept {
   SipState state{key};
   state.absorb<1>(first_eight);
   state.absorb<1>(SipState::last_word(last_four, 12));
   return state.finish<3>();
+}
+[[nodiscard]] inline std::uint64_t siphash_2_4(const SipHashKey& key, std::uint64_t first_eight,
+                                               std::uint32_t last_four) noexcept {
+  SipState state{key};
+  state.absorb<2>(first_eight);
+  state.absorb<2>(SipState::last_word(last_four, 12));
+  return state.finish<4>();
 }
 
 }  // namespace runnel::base

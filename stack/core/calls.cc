@@ -46,8 +46,8 @@ Result<ConnectionId> Engine::accept(ListenerId id) {
   const ConnectionId accepted = owner->accept_queue.front();
   owner->accept_queue.pop_front();
   HostedConnection& connection = *hosted(accepted);
-  const auto held = std::exchange(connection.held_events, nullptr);
-  for (const Event& event : *held) events_.push_back(event);
+  connection.is_accepted = true;
+  for (const Event& event : std::exchange(connection.held_events, {})) events_.push_back(event);
   return accepted;
 }
 
@@ -85,7 +85,7 @@ Result<ConnectionId> Engine::connect(const Endpoint& remote, const ConnectOption
   } else if (!is_local(tuple.local.address)) {
     return Errc::address_not_available;
   }
-  const auto is_taken = [&] { return look_up(tuple).kind != Kind::None; };
+  const auto is_taken = [&] { return look_up(tuple, hash_of(tuple)).kind != Kind::None; };
   if (tuple.local.port != 0) {
     if (is_taken()) return Errc::already_connected;
   } else {
@@ -103,8 +103,8 @@ Result<ConnectionId> Engine::connect(const Endpoint& remote, const ConnectOption
   auto config = options.tcp ? tcp::SharedConfig(*options.tcp) : default_tcp_;
   HostedConnection& connection = *create_connection(tuple, std::move(config));
   connection.tcp.begin_with(destinations_.find(remote.address, now_), now_);
-  connection.tcp.open_active(isn_.generate(tuple, now_), now_,
-                             timestamp_offsets_.offset_for(tuple));
+  const tcp::TupleSecrets secrets = secrets_.of(tuple);
+  connection.tcp.open_active(secrets.isn(now_), now_, secrets.timestamp_offset);
   settle(connection);
   return connection.tcp.id();
 }
@@ -120,7 +120,7 @@ MaximumSizes Engine::maximum_sizes(const IpAddress& remote) {
 
 HostedConnection* Engine::usable(ConnectionId id) {
   HostedConnection* const connection = hosted(id);
-  return connection != nullptr && !connection->held_events ? connection : nullptr;
+  return connection != nullptr && connection->is_accepted ? connection : nullptr;
 }
 
 template <typename Call>
@@ -212,7 +212,8 @@ Result<void> Engine::close(ConnectionId id) {
 Result<void> Engine::abort(ConnectionId id) {
   HostedConnection* const connection = hosted(id);
   if (connection == nullptr) return Errc::invalid_handle;
-  connection->held_events.reset();
+  connection->is_accepted = true;
+  connection->held_events.clear();
   // In TIME-WAIT the TCB is the record (RFC 9293 section 3.10.5).
   if (connection->tcp.state() == TcpState::TimeWait) {
     const DemuxHandle handle = look_up(connection->tcp.tuple());

@@ -47,7 +47,7 @@ tcp::SynReceivedRecord HalfOpen::expand(const tcp::FourTuple& tuple, ListenerId 
 tcp::SynReceivedRecord Engine::expand(const HalfOpen& half_open) const noexcept {
   const tcp::FourTuple tuple = expand(half_open.at);
   const ListenerId owner{half_open.listener, listeners_.key_at(half_open.listener).generation};
-  return half_open.expand(tuple, owner, timestamp_offsets_.offset_for(tuple));
+  return half_open.expand(tuple, owner, secrets_.of(tuple).timestamp_offset);
 }
 
 // --- TIME-WAIT -----------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ tcp::TimeWaitRecord Waiting::expand(const tcp::FourTuple& tuple, Duration time_w
 tcp::TimeWaitRecord Engine::expand(const Waiting& waiting) const noexcept {
   const tcp::FourTuple tuple = expand(waiting.at);
   return waiting.expand(tuple, time_wait_queues_.at(waiting.queue).duration,
-                        timestamp_offsets_.offset_for(tuple));
+                        secrets_.of(tuple).timestamp_offset);
 }
 
 // --- Four-tuples ---------------------------------------------------------------------------------

@@ -8,10 +8,9 @@ DestinationCache::DestinationCache(std::size_t maximum_entries, Duration age, Ra
       by_peer_(0, KeyedHash{base::SipHashKey::draw(random)}) {}
 
 tcp::PathEstimate DestinationCache::find(const IpAddress& peer, Instant now) {
-  const auto found = by_peer_.find(peer);
-  if (found == by_peer_.end()) return {};
-  entries_.splice(entries_.begin(), entries_, found->second);
-  const Entry& entry = *found->second;
+  const Entry* const found = look_up(peer);
+  if (found == nullptr) return {};
+  const Entry& entry = *found;
   tcp::PathEstimate known;
   known.rtt = fresh(entry.rtt, now);
   known.ssthresh_octets = fresh(entry.ssthresh_octets, now);
@@ -46,11 +45,17 @@ void DestinationCache::merge(const IpAddress& peer, const tcp::PathEstimate& lea
   replace(entry.fast_open_losses, learned.fast_open_losses, now);
 }
 
+DestinationCache::Entry* DestinationCache::look_up(const IpAddress& peer) {
+  // Connections to one host tend to come one after the other: nothing needs to be hashed.
+  if (!entries_.empty() && entries_.front().peer == peer) return &entries_.front();
+  const auto found = by_peer_.find(peer);
+  if (found == by_peer_.end()) return nullptr;
+  entries_.splice(entries_.begin(), entries_, found->second);
+  return &entries_.front();
+}
+
 DestinationCache::Entry& DestinationCache::touch(const IpAddress& peer) {
-  if (const auto found = by_peer_.find(peer); found != by_peer_.end()) {
-    entries_.splice(entries_.begin(), entries_, found->second);
-    return entries_.front();
-  }
+  if (Entry* const found = look_up(peer)) return *found;
   if (by_peer_.size() >= maximum_entries_) {
     by_peer_.erase(entries_.back().peer);
     entries_.pop_back();

@@ -69,7 +69,9 @@ class DestinationCache {
   static void replace(Aged<T>& figure, const std::optional<T>& learned, Instant now) {
     if (learned) figure = {learned, now};
   }
-  // The entry of `peer`, made if need be, now the one that was used last.
+  // The entry of `peer`, now the one that was used last; null if there is none.
+  [[nodiscard]] Entry* look_up(const IpAddress& peer);
+  // The same, made if need be.
   [[nodiscard]] Entry& touch(const IpAddress& peer);
 
   std::size_t maximum_entries_;

@@ -44,11 +44,11 @@ Engine::Engine(const Config& config, Random& random, TraceSink* trace)
       identification_(random),
       icmp_errors_(config.icmp_errors_per_second),
       resets_(config.resets_per_second),
-      isn_(random),
+      secrets_(random),
       ports_(random, config.ephemeral_port_first, config.ephemeral_port_last),
       demux_(random),
+      last_hashed_{{}, demux_.hash({})},
       cookies_(random),
-      timestamp_offsets_(random),
       destinations_(config.destination_cache_entries, config.destination_cache_age, random),
       fast_open_cookies_(random) {}
 
@@ -63,11 +63,11 @@ Engine::~Engine() {
 // --- Events --------------------------------------------------------------------------------------
 
 void Engine::push(const Event& event) {
-  HostedConnection* const connection = hosted(event.connection);
-  if (connection != nullptr && connection->held_events) {
-    connection->held_events->push_back(event);
-  } else {
+  HostedConnection& connection = *connections_.at(event.connection.index).awake;
+  if (connection.is_accepted) {
     events_.push_back(event);
+  } else {
+    connection.held_events.push_back(event);
   }
 }
 

@@ -200,15 +200,15 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
   // What is kept of a SYN, with the options that are agreed upon.
   [[nodiscard]] tcp::SynReceivedRecord record_of(const tcp::FourTuple& tuple,
-                                                 const tcp::Segment& syn, wire::SeqNum iss,
-                                                 ListenerId id) const;
+                                                 const tcp::Segment& syn, ListenerId id) const;
   // Returns its index.
   std::uint32_t create_half_open(const tcp::SynReceivedRecord& record,
                                  const std::optional<wire::TcpFastOpenCookie>& fast_open_reply);
   void answer_with_cookie(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
   void cookie_arrives(const Arrival& arrival, const tcp::FourTuple& tuple, tcp::Segment& ack,
                       ListenerId id);
-  void establish(std::uint32_t index, tcp::Segment& seg);
+  // `record` is what is kept at `index`.
+  void establish(std::uint32_t index, const tcp::SynReceivedRecord& record, tcp::Segment& seg);
   // Whether the accept queue and the connection table have room for one more.
   [[nodiscard]] bool may_establish(const Listener& owner);
   // The handshake is over: a connection takes over and processes `seg`.
@@ -302,6 +302,12 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
     return look_up(tuple, demux_.hash(tuple));
   }
   [[nodiscard]] DemuxHandle look_up(const tcp::FourTuple& tuple, std::uint64_t hash) const noexcept;
+  // The demux's hash of a four-tuple. Opening and closing ask several times for that of the same
+  // one, which moves from record to record: it is computed once.
+  [[nodiscard]] std::uint64_t hash_of(const tcp::FourTuple& tuple) noexcept {
+    if (last_hashed_.tuple != tuple) last_hashed_ = {tuple, demux_.hash(tuple)};
+    return last_hashed_.hash;
+  }
   [[nodiscard]] ListenerId listener_for(const Endpoint& local) const noexcept;
   [[nodiscard]] bool is_local(const IpAddress& address) const noexcept {
     return addresses_.contains(address);
@@ -328,9 +334,13 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   ip::IdentificationSource identification_;
   base::RateLimiter icmp_errors_;
   base::RateLimiter resets_;
-  tcp::IsnGenerator isn_;
+  tcp::SecretGenerator secrets_;
   PortAllocator ports_;
   Demux demux_;
+  struct {
+    tcp::FourTuple tuple;
+    std::uint64_t hash;
+  } last_hashed_;  // see hash_of()
   tcp::SynCookieGenerator cookies_;
   timer::TimingWheel wheel_;
 
@@ -356,7 +366,6 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   std::deque<EchoReply> echo_replies_;
   std::vector<ConnectionId> memory_waiters_;
   Instant next_relief_{};  // see relieve_memory_pressure()
-  tcp::TimestampOffsets timestamp_offsets_;
   DestinationCache destinations_;
   tcp::FastOpenCookies fast_open_cookies_;
 };

@@ -65,7 +65,7 @@ bool Engine::hibernate(HostedConnection& connection) {
 }
 
 bool Engine::may_hibernate(const HostedConnection& connection) const noexcept {
-  return !connection.ready.is_listed() && connection.is_demuxed && !connection.held_events &&
+  return !connection.ready.is_listed() && connection.is_demuxed && connection.is_accepted &&
          !connection.waits_for_memory && !connection.fast_open_listener.is_set() &&
          connection.tcp.may_hibernate();
 }

@@ -22,7 +22,7 @@ HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple, tcp::Sh
   const auto key = connections_.create([&](void* storage, const auto& k) {
     new (storage) ConnectionPlace(k.index, tuple, std::move(config));
   });
-  demux_.insert(demux_.hash(tuple), {Kind::Connection, key.index});
+  demux_.insert(hash_of(tuple), {Kind::Connection, key.index});
   return &host(key.index);
 }
 
@@ -64,7 +64,7 @@ void Engine::settle(HostedConnection& connection) {
 
 void Engine::leave_demux(HostedConnection& connection) {
   connection.is_demuxed = false;
-  demux_.erase(demux_.hash(connection.tcp.tuple()), {Kind::Connection, connection.tcp.id().index});
+  demux_.erase(hash_of(connection.tcp.tuple()), {Kind::Connection, connection.tcp.id().index});
 }
 
 // The connection's place in the demux goes to a small record; what the application has not read
@@ -86,7 +86,7 @@ void Engine::add_time_wait(const tcp::TimeWaitRecord& record, Instant until) {
   const std::uint16_t local_address = addresses_.index_of(record.tuple.local.address);
   const std::uint32_t index = time_wait_.create(
       [&](void* storage, std::uint32_t) { new (storage) Waiting(record, local_address, until); });
-  demux_.insert(demux_.hash(record.tuple), {Kind::TimeWait, index});
+  demux_.insert(hash_of(record.tuple), {Kind::TimeWait, index});
   enqueue_time_wait(index, record.time_wait);
 }
 
@@ -138,7 +138,7 @@ void Engine::forget_half_open(std::uint32_t index, TcpState to) {
   Listener& owner = listeners_.at(half_open.listener);
   owner.half_open_by_age.remove(half_open_, index);
   --owner.half_open_count;
-  demux_.erase(demux_.hash(expand(half_open.at)), {Kind::SynReceived, index});
+  demux_.erase(hash_of(expand(half_open.at)), {Kind::SynReceived, index});
   half_open_.erase(index);
   watch_pressure(owner);
   if (resumes) add_time_wait(suspended->record, suspended->until);
@@ -146,7 +146,7 @@ void Engine::forget_half_open(std::uint32_t index, TcpState to) {
 
 void Engine::end_time_wait(std::uint32_t index, TcpState to) {
   trace_move(TcpState::TimeWait, to);
-  demux_.erase(demux_.hash(expand(time_wait_.at(index).at)), {Kind::TimeWait, index});
+  demux_.erase(hash_of(expand(time_wait_.at(index).at)), {Kind::TimeWait, index});
   dequeue_time_wait(index);
   time_wait_.erase(index);
 }

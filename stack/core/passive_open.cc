@@ -22,14 +22,15 @@ void Engine::syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, L
     answer_with_cookie(tuple, syn, id);
     return;
   }
-  create_half_open(record_of(tuple, syn, isn_.generate(tuple, now_), id), fast_open.reply);
+  create_half_open(record_of(tuple, syn, id), fast_open.reply);
 }
 
 tcp::SynReceivedRecord Engine::record_of(const tcp::FourTuple& tuple, const tcp::Segment& syn,
-                                         wire::SeqNum iss, ListenerId id) const {
+                                         ListenerId id) const {
   const TcpConfig& config = *find(id)->config;
-  auto record = tcp::SynReceivedRecord::from_syn(tuple, syn, iss, id, config);
-  record.agree_on_timestamps(syn, config, timestamp_offsets_.offset_for(tuple), now_);
+  const tcp::TupleSecrets secrets = secrets_.of(tuple);
+  auto record = tcp::SynReceivedRecord::from_syn(tuple, syn, secrets.isn(now_), id, config);
+  record.agree_on_timestamps(syn, config, secrets.timestamp_offset, now_);
   return record;
 }
 
@@ -44,7 +45,7 @@ std::uint32_t Engine::create_half_open(
   ++owner.half_open_count;
   owner.half_open_by_age.push_back(half_open_, index);
   watch_pressure(owner);
-  demux_.insert(demux_.hash(record.tuple), {Kind::SynReceived, index});
+  demux_.insert(hash_of(record.tuple), {Kind::SynReceived, index});
   wheel_.arm(half_open_.at(index).timer, now_ + record.timeout(*owner.config));
   trace_move(TcpState::Listen, TcpState::SynReceived);
   wire::TcpHeader syn_ack = record.syn_ack(*owner.config, environment_.link, now_);
@@ -61,9 +62,7 @@ void Engine::answer_with_cookie(const tcp::FourTuple& tuple, const tcp::Segment&
   Listener& owner = *listener(id);
   owner.cookie_sent_at = now_;
   ++counters_.tcp_syn_cookies_sent;
-  send(tuple,
-       cookies_.syn_ack(record_of(tuple, syn, wire::SeqNum{}, id), *owner.config, environment_.link,
-                        now_),
+  send(tuple, cookies_.syn_ack(record_of(tuple, syn, id), *owner.config, environment_.link, now_),
        tcp::IpFields::of(*owner.config));
 }
 
@@ -78,7 +77,7 @@ void Engine::cookie_arrives(const Arrival& arrival, const tcp::FourTuple& tuple,
                             ListenerId id) {
   const Listener& owner = *listener(id);
   const auto record =
-      cookies_.restore(tuple, ack, id, *owner.config, timestamp_offsets_.offset_for(tuple), now_);
+      cookies_.restore(tuple, ack, id, *owner.config, secrets_.of(tuple).timestamp_offset, now_);
   if (!record) {
     if (keep_stray(arrival)) return;
     counters_.drop(DropReason::TcpBadCookie);
@@ -92,8 +91,8 @@ void Engine::cookie_arrives(const Arrival& arrival, const tcp::FourTuple& tuple,
 }
 
 // The record becomes a connection.
-void Engine::establish(std::uint32_t index, tcp::Segment& seg) {
-  const tcp::SynReceivedRecord record = expand(half_open_.at(index));
+void Engine::establish(std::uint32_t index, const tcp::SynReceivedRecord& record,
+                       tcp::Segment& seg) {
   if (!may_establish(*listener(record.listener))) return;  // no RST: the SYN,ACK goes out again
   forget_half_open(index, TcpState::SynReceived);
   open_passive(record, seg);
@@ -121,7 +120,7 @@ void Engine::open_passive(const tcp::SynReceivedRecord& record, tcp::Segment& se
 HostedConnection& Engine::create_accepted(const tcp::FourTuple& tuple, ListenerId id) {
   Listener& owner = *listener(id);
   HostedConnection& connection = *create_connection(tuple, owner.config);
-  connection.held_events = std::make_unique<std::vector<Event>>();
+  connection.is_accepted = false;
   connection.tcp.begin_with(destinations_.find(tuple.remote.address, now_), now_);
   owner.accept_queue.push_back(connection.tcp.id());
   ++counters_.tcp_passive_opens;

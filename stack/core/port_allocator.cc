@@ -14,7 +14,7 @@ PortAllocator::PortAllocator(Random& random, std::uint16_t first, std::uint16_t 
 
 std::uint64_t PortAllocator::hash(const base::SipHashKey& key, const IpAddress& local,
                                   const Endpoint& remote) noexcept {
-  return base::siphash_2_4(key, tcp::octets_of({{local, 0}, remote}).bytes());
+  return tcp::secret_hash(key, {{local, 0}, remote});
 }
 
 }  // namespace runnel::core

@@ -71,8 +71,9 @@ struct HostedConnection {
   bool waits_for_memory = false;  // it is in Engine::memory_waiters_
   // Whose quota of Fast Opens it counts in, until the handshake is over.
   ListenerId fast_open_listener;
-  // Events before accept(), which the application could not make sense of yet; null after it.
-  std::unique_ptr<std::vector<Event>> held_events;
+  bool is_accepted = true;  // or needs no accept(): the application knows it
+  // Events before accept(), which the application could not make sense of yet.
+  std::vector<Event> held_events;
 };
 
 struct Listener {

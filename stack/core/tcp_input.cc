@@ -46,8 +46,9 @@ void Engine::tcp_arrives(const Arrival& arrival) {
 
   const tcp::FourTuple tuple{{destination, view->destination_port()},
                              {source, view->source_port()}};
-  const DemuxHandle handle =
-      look_up(tuple, arrival.demux_hash ? *arrival.demux_hash : demux_.hash(tuple));
+  const std::uint64_t hash = arrival.demux_hash ? *arrival.demux_hash : demux_.hash(tuple);
+  const DemuxHandle handle = look_up(tuple, hash);
+  if (handle.kind != Kind::Connection) last_hashed_ = {tuple, hash};
   switch (handle.kind) {
     case Kind::Connection:
       segment_arrives_for_connection(handle.index, seg);
@@ -138,7 +139,7 @@ void Engine::segment_arrives_half_open(std::uint32_t index, tcp::Segment& seg) {
       forget_half_open(index, TcpState::Listen);
       return;
     case tcp::SynReceivedAction::Establish:
-      establish(index, seg);
+      establish(index, record, seg);
       return;
   }
 }
@@ -190,10 +191,9 @@ void Engine::reopen_time_wait(std::uint32_t index, const tcp::Segment& syn) {
   const Instant until = time_wait_.at(index).until;
   end_time_wait(index, TcpState::Listen);
   // RFC 9293 section 3.6.1, MAY-2: the new connection begins behind the old one.
-  wire::SeqNum iss = isn_.generate(old.tuple, now_);
-  if (iss <= old.snd_nxt) iss = old.snd_nxt + 1;
-  const std::uint32_t half_open =
-      create_half_open(record_of(old.tuple, syn, iss, id), offer_fast_open(old.tuple, syn, owner));
+  tcp::SynReceivedRecord record = record_of(old.tuple, syn, id);
+  if (record.iss <= old.snd_nxt) record.iss = old.snd_nxt + 1;
+  const std::uint32_t half_open = create_half_open(record, offer_fast_open(old.tuple, syn, owner));
   half_open_.at(half_open).has_suspended = true;
   suspended_.emplace(half_open, SuspendedTimeWait{old, until});
 }

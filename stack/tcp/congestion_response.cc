@@ -8,7 +8,7 @@ namespace runnel::tcp {
 
 void Connection::begin_congestion_control(unsigned lost_syns, Instant now) {
   start_window_.begin(snd_.iss + 1, smss_, lost_syns);
-  congestion_.choose(config_->congestion_control, *config_, congestion_parameters(now));
+  congestion_.choose(congestion_.algorithm(), *config_, congestion_parameters(now));
   begin_with_shared_ssthresh();
   update_pacing_rate();
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -26,20 +27,19 @@ inline constexpr std::uint32_t kMaxUnscaledWindow = 65535;
 
 // The smallest scale with which the header's field can hold the whole receive buffer.
 [[nodiscard]] constexpr std::uint8_t offered_window_scale(std::size_t receive_buffer) noexcept {
-  std::uint8_t scale = 0;
-  while (scale < kMaxWindowScale && (receive_buffer >> scale) > kMaxUnscaledWindow) ++scale;
-  return scale;
+  constexpr int kFieldBits = 16;
+  const int scale = std::max(static_cast<int>(std::bit_width(receive_buffer)) - kFieldBits, 0);
+  return static_cast<std::uint8_t>(std::min<int>(scale, kMaxWindowScale));
 }
 
 // The scale that a connection with these parameters offers: for the buffer as large as it may grow,
-// but with a unit small enough to tell what is free in the one that it begins with.
+// but with a unit small enough to tell what is free in the one that it begins with: no more than an
+// eighth of that.
 [[nodiscard]] constexpr std::uint8_t offered_window_scale(const TcpConfig& config) noexcept {
   const std::size_t first = config.receive_buffer_octets;
   const std::uint8_t wanted =
       offered_window_scale(std::max(first, config.receive_buffer_maximum_octets));
-  std::uint8_t scale = offered_window_scale(first);
-  while (scale < wanted && (std::size_t{16} << scale) <= first) ++scale;
-  return scale;
+  return std::min(wanted, static_cast<std::uint8_t>(std::bit_width(first / 16)));
 }
 
 // The window in a SYN or SYN-ACK, which is never scaled.

@@ -29,15 +29,25 @@ TupleOctets octets_of(const FourTuple& tuple) noexcept {
   return out;
 }
 
-SeqNum IsnGenerator::generate(const FourTuple& tuple, Instant now) const noexcept {
-  constexpr std::int64_t kTickNanoseconds = 4000;
-  const auto ticks = static_cast<std::uint32_t>(now.time_since_epoch().count() / kTickNanoseconds);
-  return SeqNum{static_cast<std::uint32_t>(base::siphash_2_4(key_, octets_of(tuple).bytes())) +
-                ticks};
+std::uint64_t secret_hash(const base::SipHashKey& key, const FourTuple& tuple) noexcept {
+  const IpAddress& local = tuple.local.address;
+  const IpAddress& remote = tuple.remote.address;
+  if (!local.is_v4() || !remote.is_v4()) return base::siphash_2_4(key, octets_of(tuple).bytes());
+  // In words that have those octets, the first one least significant: none of them is stored.
+  const std::uint64_t addresses = std::uint64_t{local.v4_value()} << 32U | remote.v4_value();
+  const std::uint32_t ports = std::uint32_t{tuple.local.port} << 16U | tuple.remote.port;
+  return base::siphash_2_4(key, __builtin_bswap64(addresses), __builtin_bswap32(ports));
 }
 
-std::uint32_t TimestampOffsets::offset_for(const FourTuple& tuple) const noexcept {
-  return static_cast<std::uint32_t>(base::siphash_2_4(key_, octets_of(tuple).bytes()));
+SeqNum TupleSecrets::isn(Instant now) const noexcept {
+  constexpr std::int64_t kTickNanoseconds = 4000;
+  const auto ticks = static_cast<std::uint32_t>(now.time_since_epoch().count() / kTickNanoseconds);
+  return SeqNum{isn_offset + ticks};
+}
+
+TupleSecrets SecretGenerator::of(const FourTuple& tuple) const noexcept {
+  const std::uint64_t hash = secret_hash(key_, tuple);
+  return {static_cast<std::uint32_t>(hash), static_cast<std::uint32_t>(hash >> 32U)};
 }
 
 }  // namespace runnel::tcp

@@ -1,5 +1,8 @@
 // Numbers that only the two ends of a connection can know: initial sequence numbers (RFC 6528) and
 // the offsets of timestamps (RFC 7323 section 7.1).
+//
+// Both are F(local, remote, secret), a hash under a secret key: SipHash-2-4, of which sequence
+// numbers take one half and timestamps the other.
 #pragma once
 
 #include "runnel/random.h"
@@ -9,23 +12,23 @@
 
 namespace runnel::tcp {
 
-// ISN = M + F(local, remote, secret): M ticks every 4 microseconds, F is SipHash-2-4.
-class IsnGenerator {
- public:
-  explicit IsnGenerator(Random& random) : key_(base::SipHashKey::draw(random)) {}
-  [[nodiscard]] SeqNum generate(const FourTuple& tuple, Instant now) const noexcept;
+// What is secret about a four-tuple. The same for every connection of it, and unrelated for any two
+// others.
+struct TupleSecrets {
+  std::uint32_t isn_offset;
+  // What is added to the stack's clock in timestamps, which therefore go on rising from one
+  // connection of the four-tuple to the next.
+  std::uint32_t timestamp_offset;
 
- private:
-  base::SipHashKey key_;
+  // The initial sequence number of a connection that is opened now: ISN = M + F(local, remote,
+  // secret). M ticks every 4 microseconds.
+  [[nodiscard]] SeqNum isn(Instant now) const noexcept;
 };
 
-// What is added to the stack's clock in the timestamps of a connection: F(local, remote, secret).
-// The same for every connection of a four-tuple, so that its timestamps go on rising from one to
-// the next; unrelated for any two others.
-class TimestampOffsets {
+class SecretGenerator {
  public:
-  explicit TimestampOffsets(Random& random) : key_(base::SipHashKey::draw(random)) {}
-  [[nodiscard]] std::uint32_t offset_for(const FourTuple& tuple) const noexcept;
+  explicit SecretGenerator(Random& random) : key_(base::SipHashKey::draw(random)) {}
+  [[nodiscard]] TupleSecrets of(const FourTuple& tuple) const noexcept;
 
  private:
   base::SipHashKey key_;
@@ -38,5 +41,8 @@ struct TupleOctets {
   [[nodiscard]] Bytes bytes() const noexcept { return {octets.data(), size}; }
 };
 [[nodiscard]] TupleOctets octets_of(const FourTuple& tuple) noexcept;
+// Their SipHash-2-4.
+[[nodiscard]] std::uint64_t secret_hash(const base::SipHashKey& key,
+                                        const FourTuple& tuple) noexcept;
 
 }  // namespace runnel::tcp

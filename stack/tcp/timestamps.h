@@ -16,7 +16,7 @@ using wire::SeqNum;
 // A clock of our own for the peer to echo, and the peer's for us.
 //
 // Our clock ticks once a millisecond: TSval = offset + milliseconds of the time line, modulo 2^32.
-// The offset is a secret of the four-tuple (see TimestampOffsets), so that successive connections
+// The offset is a secret of the four-tuple (see TupleSecrets), so that successive connections
 // of one tuple see one rising clock, and two peers cannot compare theirs.
 //
 // The peer's clock is TS.Recent: the value to echo, and what PAWS (protection against wrapped

@@ -8,23 +8,15 @@
 namespace runnel::wire {
 namespace {
 
-std::uint16_t fold(std::uint64_t sum) noexcept {
-  sum = (sum >> 32U) + (sum & 0xffffffffU);
-  sum = (sum >> 32U) + (sum & 0xffffffffU);
-  sum = (sum >> 16U) + (sum & 0xffffU);
-  sum = (sum >> 16U) + (sum & 0xffffU);
-  return static_cast<std::uint16_t>(sum);
-}
-
 // From the machine's byte order to the network's: swapping the octets of every word only moves the
 // carries of a one's complement sum, which come back in at the other end, so that swapping those of
 // the sum is the same.
 std::uint16_t in_network_order(std::uint64_t sum) noexcept {
-  const std::uint16_t folded = fold(sum);
+  const std::uint16_t words = folded(sum);
   if constexpr (std::endian::native == std::endian::little) {
-    return static_cast<std::uint16_t>((folded << 8U) | (folded >> 8U));
+    return static_cast<std::uint16_t>((words << 8U) | (words >> 8U));
   } else {
-    return folded;
+    return words;
   }
 }
 
@@ -68,10 +60,6 @@ void ChecksumBuilder::add_copying(MutableBytes to, Bytes octets) noexcept {
   odd_ = octets.size() % 2 != 0;
 }
 
-std::uint16_t ChecksumBuilder::folded_sum() const noexcept {
-  return fold(sum_);
-}
-
 std::uint16_t internet_checksum(Bytes octets) noexcept {
   return static_cast<std::uint16_t>(~in_network_order(sum_of(octets)));
 }
@@ -94,7 +82,7 @@ std::uint16_t updated_checksum(std::uint16_t checksum, std::uint16_t before,
   // where the sum is zero: RFC 1624 section 3.
   const std::uint64_t sum = std::uint64_t{static_cast<std::uint16_t>(~checksum)} +
                             static_cast<std::uint16_t>(~before) + after;
-  return static_cast<std::uint16_t>(~fold(sum));
+  return static_cast<std::uint16_t>(~folded(sum));
 }
 
 }  // namespace runnel::wire

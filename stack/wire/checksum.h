@@ -9,6 +9,16 @@
 
 namespace runnel::wire {
 
+// A sum of 16-bit words folded to 16 bits: carries come back in at the low end. Words that are two or
+// four times as wide may be among them, because 2^16 counts as 1.
+[[nodiscard]] constexpr std::uint16_t folded(std::uint64_t sum) noexcept {
+  sum = (sum >> 32U) + (sum & 0xffffffffU);
+  sum = (sum >> 32U) + (sum & 0xffffffffU);
+  sum = (sum >> 16U) + (sum & 0xffffU);
+  sum = (sum >> 16U) + (sum & 0xffffU);
+  return static_cast<std::uint16_t>(sum);
+}
+
 // A one's complement sum that is being built, of 16-bit words in network byte order.
 //
 // Pieces may have odd lengths: the next piece then continues in the low octet of the same word.
@@ -21,10 +31,10 @@ class ChecksumBuilder {
   void add_copying(MutableBytes to, Bytes octets) noexcept;
   // Adds one 16-bit number in host byte order. REQUIRES: an even number of octets so far.
   void add_u16(std::uint16_t value) noexcept { sum_ += value; }
-  void add_u32(std::uint32_t value) noexcept { sum_ += value; }  // its halves meet in fold()
+  void add_u32(std::uint32_t value) noexcept { sum_ += value; }  // its halves meet in folded()
 
   // The sum folded to 16 bits, not complemented: what a Partial checksum field holds.
-  [[nodiscard]] std::uint16_t folded_sum() const noexcept;
+  [[nodiscard]] std::uint16_t folded_sum() const noexcept { return folded(sum_); }
   // The checksum field's value: the complement of the sum. 0 over data that includes a correct
   // checksum field.
   [[nodiscard]] std::uint16_t checksum() const noexcept {

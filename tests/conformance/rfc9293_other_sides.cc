@@ -83,14 +83,14 @@ TEST_F(HeaderCases, R_9293_SHLD_1__R_6528_3_ISN_TheNumberIsTheClockPlusAKeyedHas
 
   SeededRandom for_stack(9293);
   SeededRandom for_test(9293);
-  const tcp::IsnGenerator isn(for_stack);
+  const tcp::SecretGenerator secrets(for_stack);
   const base::SipHashKey key = base::SipHashKey::draw(for_test);
   const tcp::FourTuple tuple{{IpAddress(192, 0, 2, 2), 7}, {IpAddress(192, 0, 2, 1), 50000}};
   const std::array<std::uint8_t, 12> octets{192, 0, 2, 2, 192, 0, 2, 1, 0, 7, 0xc3, 0x50};
   const auto hash = static_cast<std::uint32_t>(base::siphash_2_4(key, octets));
   for (const Duration at : {Duration{0}, Duration{4us}, Duration{1s}, Duration{5h}}) {
     const auto clock = static_cast<std::uint32_t>(at / 4us);
-    EXPECT_EQ(isn.generate(tuple, Instant{at}).value(), hash + clock);
+    EXPECT_EQ(secrets.of(tuple).isn(Instant{at}).value(), hash + clock);
   }
 }
 

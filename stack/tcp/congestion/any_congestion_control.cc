@@ -4,7 +4,8 @@ namespace runnel::tcp {
 
 void AnyCongestionControl::choose(CongestionAlgorithm algorithm, const TcpConfig& config,
                                   const CongestionParameters& parameters) noexcept {
-  algorithm_ = is_permitted(algorithm, config) ? algorithm : CongestionAlgorithm::NewReno;
+  algorithm_ = permitted(algorithm, config);
+  is_chosen_ = true;
   const std::uint32_t smss = parameters.smss_octets;
   const std::uint64_t window = parameters.initial_window_octets;
   switch (algorithm_) {

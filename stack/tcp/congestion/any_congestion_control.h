@@ -33,6 +33,13 @@ class AnyCongestionControl {
                        const CongestionParameters& parameters) noexcept {
     choose(algorithm, config, parameters);
   }
+  // As long as the handshake has not agreed upon what controllers begin with, which choose() is
+  // told then, only the window is asked for. Any controller has that, so the one that is meant,
+  // which would be thrown away, is not made yet.
+  AnyCongestionControl(CongestionAlgorithm algorithm, const TcpConfig& config,
+                       std::uint32_t smss_octets, std::uint64_t initial_window_octets) noexcept
+      : algorithm_(permitted(algorithm, config)),
+        controller_(std::in_place_type<NewReno>, smss_octets, initial_window_octets) {}
 
   // Whether that one may be chosen: DCTCP takes marks so lightly that it would starve others, and
   // is for networks where there are none (RFC 8257 section 1).
@@ -62,12 +69,18 @@ class AnyCongestionControl {
   void archive(Archive& archive, const TcpConfig& config, const CongestionParameters& parameters) {
     CongestionAlgorithm algorithm = algorithm_;
     archive(algorithm);
-    if (algorithm != algorithm_) choose(algorithm, config, parameters);
+    if (algorithm != algorithm_ || !is_chosen_) choose(algorithm, config, parameters);
     std::visit([&](auto& controller) { archive(controller); }, controller_);
   }
 
  private:
+  [[nodiscard]] static CongestionAlgorithm permitted(CongestionAlgorithm algorithm,
+                                                     const TcpConfig& config) noexcept {
+    return is_permitted(algorithm, config) ? algorithm : CongestionAlgorithm::NewReno;
+  }
+
   CongestionAlgorithm algorithm_ = CongestionAlgorithm::NewReno;
+  bool is_chosen_ = false;  // `controller_` is of that algorithm
   std::variant<NewReno, Cubic, Bbr, Dctcp> controller_{std::in_place_type<NewReno>, 1U,
                                                        std::uint64_t{1}};
 };

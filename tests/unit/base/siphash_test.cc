@@ -42,6 +42,7 @@ TEST(SipHash, OneThreeGivesTheVectorsOfTheLinuxKernel) {
 
 TEST(SipHash, OfTwelveOctetsIsTheSame) {
   EXPECT_EQ(siphash_1_3(kKey, 0x0706050403020100U, 0x0b0a0908U), siphash_1_3(kKey, message(12)));
+  EXPECT_EQ(siphash_2_4(kKey, 0x0706050403020100U, 0x0b0a0908U), siphash_2_4(kKey, message(12)));
 }
 
 TEST(SipHash, DependsOnEveryOctetOfMessageAndKey) {

@@ -54,6 +54,24 @@ TEST(WindowScale, OfferedIsNeverMoreThan14) {
   EXPECT_EQ(offered_window_scale(SIZE_MAX), 14);
 }
 
+// As large as the buffer may grow, unless the unit were more than an eighth of the first buffer.
+TEST(WindowScale, OfferedIsFineEnoughForTheFirstBuffer) {
+  TcpConfig config;
+  config.receive_buffer_maximum_octets = std::size_t{1} << 30U;  // 14 would hold it
+  for (std::size_t first : {15, 16, 31, 32, 1000, 65535, 65536, 262143, 262144, 1 << 20}) {
+    config.receive_buffer_octets = first;
+    std::uint8_t scale = 0;
+    while (scale < 14 && (std::size_t{16} << scale) <= first) ++scale;
+    EXPECT_EQ(offered_window_scale(config), scale) << first;
+  }
+  config.receive_buffer_octets = config.receive_buffer_maximum_octets = 65535;
+  EXPECT_EQ(offered_window_scale(config), 0);
+  config.receive_buffer_maximum_octets = 65536;
+  EXPECT_EQ(offered_window_scale(config), 1);
+  config.receive_buffer_octets = std::size_t{1} << 20U;
+  EXPECT_EQ(offered_window_scale(config), 5) << "the first is larger than it may grow";
+}
+
 TEST(WindowScale, ReceivedAbove14CountsAs14) {
   EXPECT_EQ(clamped_scale(0), 0);
   EXPECT_EQ(clamped_scale(13), 13);
@@ -99,6 +117,17 @@ TEST(InitialWindow, DoesNotGrowByTheAckOfTheSyn) {
   LoneConnection passive;
   passive.establish_passive();
   EXPECT_EQ(passive.tcp.info().congestion_window_octets, 14600U);
+}
+
+TEST(CongestionControl, ChosenWhileTheHandshakeGoesOnIsKept) {
+  LoneConnection host;
+  ASSERT_NE(host.tcp.info().congestion_control, CongestionAlgorithm::Cubic);
+  host.tcp.open_active(SeqNum{host.options.iss}, host.now);
+  host.pump();
+  ASSERT_TRUE(host.tcp.set_congestion_control(CongestionAlgorithm::Cubic, host.now));
+  host.arrive(host.syn_ack());
+  EXPECT_EQ(host.tcp.info().congestion_control, CongestionAlgorithm::Cubic);
+  EXPECT_EQ(host.tcp.info().congestion_window_octets, 14600U);
 }
 
 // --- Simultaneous open ---------------------------------------------------------------------------

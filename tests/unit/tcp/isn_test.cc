@@ -15,80 +15,84 @@ using namespace std::chrono_literals;
 
 constexpr FourTuple kTuple{{IpAddress{192, 0, 2, 2}, 80}, {IpAddress{192, 0, 2, 1}, 50000}};
 
-IsnGenerator generator(std::uint64_t seed = 1) {
+SecretGenerator generator(std::uint64_t seed = 1) {
   SeededRandom random(seed);
-  return IsnGenerator(random);
+  return SecretGenerator(random);
+}
+
+SeqNum isn(const SecretGenerator& secrets, const FourTuple& tuple, Instant now) {
+  return secrets.of(tuple).isn(now);
 }
 
 TEST(Isn, TheClockTicksEveryFourMicroseconds) {
-  const IsnGenerator isn = generator();
+  const SecretGenerator secrets = generator();
   const Instant start{8s};
-  const SeqNum first = isn.generate(kTuple, start);
-  EXPECT_EQ(isn.generate(kTuple, start + 3999ns) - first, 0);
-  EXPECT_EQ(isn.generate(kTuple, start + 4us) - first, 1);
-  EXPECT_EQ(isn.generate(kTuple, start + 7999ns) - first, 1);
-  EXPECT_EQ(isn.generate(kTuple, start + 8us) - first, 2);
-  EXPECT_EQ(isn.generate(kTuple, start + 1s) - first, 250'000);
+  const SeqNum first = isn(secrets, kTuple, start);
+  EXPECT_EQ(isn(secrets, kTuple, start + 3999ns) - first, 0);
+  EXPECT_EQ(isn(secrets, kTuple, start + 4us) - first, 1);
+  EXPECT_EQ(isn(secrets, kTuple, start + 7999ns) - first, 1);
+  EXPECT_EQ(isn(secrets, kTuple, start + 8us) - first, 2);
+  EXPECT_EQ(isn(secrets, kTuple, start + 1s) - first, 250'000);
 }
 
 TEST(Isn, TheClockGoesRoundIn4Point77Hours) {
-  const IsnGenerator isn = generator();
+  const SecretGenerator secrets = generator();
   const Duration cycle = 4us * (INT64_C(1) << 32U);
-  EXPECT_EQ(isn.generate(kTuple, Instant{cycle}), isn.generate(kTuple, Instant{}));
-  EXPECT_EQ(isn.generate(kTuple, Instant{cycle - 4us}) - isn.generate(kTuple, Instant{}), -1);
-  EXPECT_EQ(isn.generate(kTuple, Instant{100 * cycle + 4us}) - isn.generate(kTuple, Instant{}), 1);
+  EXPECT_EQ(isn(secrets, kTuple, Instant{cycle}), isn(secrets, kTuple, Instant{}));
+  EXPECT_EQ(isn(secrets, kTuple, Instant{cycle - 4us}) - isn(secrets, kTuple, Instant{}), -1);
+  EXPECT_EQ(isn(secrets, kTuple, Instant{100 * cycle + 4us}) - isn(secrets, kTuple, Instant{}), 1);
 }
 
 TEST(Isn, TheClockIsTheSameForEveryTuple) {
-  const IsnGenerator isn = generator();
+  const SecretGenerator secrets = generator();
   for (std::uint16_t port = 1; port < 100; ++port) {
     FourTuple tuple = kTuple;
     tuple.remote.port = port;
-    EXPECT_EQ(isn.generate(tuple, Instant{5s}) - isn.generate(tuple, Instant{3s}), 500'000);
+    EXPECT_EQ(isn(secrets, tuple, Instant{5s}) - isn(secrets, tuple, Instant{3s}), 500'000);
   }
 }
 
 TEST(Isn, EveryPartOfTheTupleCounts) {
-  const IsnGenerator isn = generator();
+  const SecretGenerator secrets = generator();
   std::vector<FourTuple> tuples(5, kTuple);
   tuples[1].local.address = IpAddress{192, 0, 2, 3};
   tuples[2].local.port = 81;
   tuples[3].remote.address = IpAddress{192, 0, 2, 4};
   tuples[4].remote.port = 50001;
   std::set<std::uint32_t> seen;
-  for (const FourTuple& tuple : tuples) seen.insert(isn.generate(tuple, Instant{}).value());
+  for (const FourTuple& tuple : tuples) seen.insert(isn(secrets, tuple, Instant{}).value());
   EXPECT_EQ(seen.size(), tuples.size());
 }
 
 TEST(Isn, TheTwoEndsAreNotInterchangeable) {
-  const IsnGenerator isn = generator();
-  EXPECT_NE(isn.generate({kTuple.remote, kTuple.local}, Instant{}),
-            isn.generate(kTuple, Instant{}));
+  const SecretGenerator secrets = generator();
+  EXPECT_NE(isn(secrets, {kTuple.remote, kTuple.local}, Instant{}),
+            isn(secrets, kTuple, Instant{}));
 }
 
 TEST(Isn, DependsOnTheSecret) {
   std::set<std::uint32_t> seen;
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
-    seen.insert(generator(seed).generate(kTuple, Instant{}).value());
+    seen.insert(isn(generator(seed), kTuple, Instant{}).value());
   }
   EXPECT_EQ(seen.size(), 100U);
 }
 
 TEST(Isn, IsTheSameForTheSameSecretTupleAndTime) {
-  EXPECT_EQ(generator(7).generate(kTuple, Instant{9s}), generator(7).generate(kTuple, Instant{9s}));
+  EXPECT_EQ(isn(generator(7), kTuple, Instant{9s}), isn(generator(7), kTuple, Instant{9s}));
 }
 
 TEST(Isn, TheNumbersOfOneTupleSayNothingOfItsNeighbours) {
   // Neighbouring ports: the top octet of the difference must be spread evenly. 4,096 differences in
   // 16 classes; chi square with 15 degrees of freedom is beyond 44.3 once in 10,000.
-  const IsnGenerator isn = generator();
+  const SecretGenerator secrets = generator();
   std::array<double, 16> counts{};
-  SeqNum before = isn.generate(kTuple, Instant{});
+  SeqNum before = isn(secrets, kTuple, Instant{});
   constexpr int kDraws = 4096;
   for (int i = 0; i < kDraws; ++i) {
     FourTuple tuple = kTuple;
     tuple.remote.port = static_cast<std::uint16_t>(1024 + i);
-    const SeqNum next = isn.generate(tuple, Instant{});
+    const SeqNum next = isn(secrets, tuple, Instant{});
     ++counts[distance(before, next) >> 28U];
     before = next;
   }
@@ -101,15 +105,22 @@ TEST(Isn, TheNumbersOfOneTupleSayNothingOfItsNeighbours) {
 }
 
 TEST(TimestampOffsets, AreTheTuplesOwnAndNotTheClocks) {
-  SeededRandom random(1);
-  SeededRandom other_random(2);
-  const TimestampOffsets offsets(random);
-  const FourTuple tuple{{IpAddress{192, 0, 2, 2}, 80}, {IpAddress{192, 0, 2, 1}, 50000}};
-  FourTuple neighbour = tuple;
+  const SecretGenerator secrets = generator();
+  FourTuple neighbour = kTuple;
   ++neighbour.remote.port;
-  EXPECT_EQ(offsets.offset_for(tuple), offsets.offset_for(tuple));
-  EXPECT_NE(offsets.offset_for(tuple), offsets.offset_for(neighbour));
-  EXPECT_NE(offsets.offset_for(tuple), TimestampOffsets(other_random).offset_for(tuple));
+  const std::uint32_t offset = secrets.of(kTuple).timestamp_offset;
+  EXPECT_EQ(secrets.of(kTuple).timestamp_offset, offset);
+  EXPECT_NE(secrets.of(neighbour).timestamp_offset, offset);
+  EXPECT_NE(generator(2).of(kTuple).timestamp_offset, offset);
+  EXPECT_NE(secrets.of(kTuple).isn_offset, offset) << "one of them would give the other away";
+}
+
+TEST(SecretHash, IsThatOfTheTuplesOctets) {
+  const base::SipHashKey key{0x0706050403020100U, 0x0f0e0d0c0b0a0908U};
+  EXPECT_EQ(secret_hash(key, kTuple), base::siphash_2_4(key, octets_of(kTuple).bytes()));
+  FourTuple v6 = kTuple;
+  v6.remote.address = IpAddress::from_v6({0x20, 0x01, 0x0d, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+  EXPECT_EQ(secret_hash(key, v6), base::siphash_2_4(key, octets_of(v6).bytes()));
 }
 
 TEST(TupleOctets, AreTwelveForIpv4InNetworkOrder) {
