@@ -58,7 +58,7 @@ TEST(WindowScale, OfferedIsNeverMoreThan14) {
 TEST(WindowScale, OfferedIsFineEnoughForTheFirstBuffer) {
   TcpConfig config;
   config.receive_buffer_maximum_octets = std::size_t{1} << 30U;  // 14 would hold it
-  for (std::size_t first : {15, 16, 31, 32, 1000, 65535, 65536, 262143, 262144, 1 << 20}) {
+  for (const std::size_t first : {15U, 16U, 31U, 32U, 1000U, 65535U, 65536U, 262143U, 1U << 20U}) {
     config.receive_buffer_octets = first;
     std::uint8_t scale = 0;
     while (scale < 14 && (std::size_t{16} << scale) <= first) ++scale;
