@@ -9,8 +9,8 @@
 
 namespace runnel::wire {
 
-// A sum of 16-bit words folded to 16 bits: carries come back in at the low end. Words that are two or
-// four times as wide may be among them, because 2^16 counts as 1.
+// A sum of 16-bit words folded to 16 bits: carries come back in at the low end. Words that are two
+// or four times as wide may be among them, because 2^16 counts as 1.
 [[nodiscard]] constexpr std::uint16_t folded(std::uint64_t sum) noexcept {
   sum = (sum >> 32U) + (sum & 0xffffffffU);
   sum = (sum >> 32U) + (sum & 0xffffffffU);
