@@ -12,13 +12,17 @@ tcp::PathEstimate DestinationCache::find(const IpAddress& peer, Instant now) {
   if (found == nullptr) return {};
   const Entry& entry = *found;
   tcp::PathEstimate known;
-  known.rtt = fresh(entry.rtt, now);
-  known.ssthresh_octets = fresh(entry.ssthresh_octets, now);
-  known.path_mtu_octets = fresh(entry.path_mtu_octets, now);
-  known.peer_mss_octets = fresh(entry.peer_mss_octets, now);
-  known.fast_open_cookie = fresh(entry.fast_open_cookie, now);
-  known.fast_open_works = fresh(entry.fast_open_works, now);
-  known.fast_open_losses = fresh(entry.fast_open_losses, now);
+  // Only what is known is copied: that is little, as a rule, and every connection asks.
+  const auto tell = [&](auto& to, const auto& figure) {
+    if (is_fresh(figure, now)) to = *figure.value;
+  };
+  tell(known.rtt, entry.rtt);
+  tell(known.ssthresh_octets, entry.ssthresh_octets);
+  tell(known.path_mtu_octets, entry.path_mtu_octets);
+  tell(known.peer_mss_octets, entry.peer_mss_octets);
+  tell(known.fast_open_cookie, entry.fast_open_cookie);
+  tell(known.fast_open_works, entry.fast_open_works);
+  tell(known.fast_open_losses, entry.fast_open_losses);
   return known;
 }
 
@@ -27,15 +31,17 @@ void DestinationCache::merge(const IpAddress& peer, const tcp::PathEstimate& lea
   Entry& entry = touch(peer);
   if (learned.rtt) {
     tcp::RttEstimate rtt = *learned.rtt;
-    if (const auto known = fresh(entry.rtt, now)) {
-      rtt.smoothed = known->smoothed / 2 + rtt.smoothed / 2;
-      rtt.variation = known->variation / 2 + rtt.variation / 2;
+    if (is_fresh(entry.rtt, now)) {
+      rtt.smoothed = entry.rtt.value->smoothed / 2 + rtt.smoothed / 2;
+      rtt.variation = entry.rtt.value->variation / 2 + rtt.variation / 2;
     }
     entry.rtt = {rtt, now};
   }
   if (learned.ssthresh_octets) {
     std::uint64_t ssthresh = *learned.ssthresh_octets;
-    if (const auto known = fresh(entry.ssthresh_octets, now)) ssthresh = *known / 2 + ssthresh / 2;
+    if (is_fresh(entry.ssthresh_octets, now)) {
+      ssthresh = *entry.ssthresh_octets.value / 2 + ssthresh / 2;
+    }
     entry.ssthresh_octets = {ssthresh, now};
   }
   replace(entry.path_mtu_octets, learned.path_mtu_octets, now);

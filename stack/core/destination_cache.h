@@ -62,8 +62,8 @@ class DestinationCache {
   };
 
   template <typename T>
-  [[nodiscard]] std::optional<T> fresh(const Aged<T>& figure, Instant now) const noexcept {
-    return now - figure.learned_at < age_ ? figure.value : std::nullopt;
+  [[nodiscard]] bool is_fresh(const Aged<T>& figure, Instant now) const noexcept {
+    return figure.value.has_value() && now - figure.learned_at < age_;
   }
   template <typename T>
   static void replace(Aged<T>& figure, const std::optional<T>& learned, Instant now) {
