@@ -1,21 +1,17 @@
-// An object's variables as a short string of octets, and back.
+// An object's variables as words, and back.
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cassert>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <limits>
 #include <optional>
 #include <type_traits>
 
-#include "runnel/bytes.h"
 #include "runnel/time.h"
-#include "stack/base/byte_order.h"
+#include "stack/base/word_differences.h"
 
 namespace runnel::base {
 
@@ -24,32 +20,22 @@ namespace runnel::base {
 //    template <typename Archive>
 //    void archive(Archive& archive) { archive(first_, second_, third_); }
 //
-// An ArchiveWriter appends the values to a string of octets; an ArchiveReader gives the same values
-// back, so that the object is again what it was. What the constructor sets and nobody changes need
-// not be named.
+// Every value becomes a word of 64 bits. An ArchiveWriter goes through an object's words and notes
+// where they differ from those of a pattern (see WordDifferences); an ArchiveReader is given all of
+// the words and makes the object what it was. What the constructor sets and nobody changes need not
+// be named.
 //
-// Most variables of an object at rest are zero or say "none", and of the others most are small. So
-// every value becomes a word of 64 bits, and every word a tag of four bits and as many octets as it
-// needs: none for zero, for one, for the two values that stand for infinity, and for a word that
-// repeats the one before. Several zeros in a row share one or two tags. For times the distance to a
-// common `reference` counts, for points in sequence space that to the point before. What one call
-// of archive() names shares a word for all its bools, and for which of its optionals have a value.
+// Words are chosen so that those of two objects differ little when the objects do. For times the
+// distance to a common `reference` counts, for points in sequence space that to the point before.
+// What one call of archive() names shares a word for all its bools, and for which of its optionals
+// have a value. An optional without one has words too, so that what comes after it stays where it
+// is. What is of variable length all the same is best named last.
 //
-//    | octets of the first word, of the second ...   ... tags of the third, second, first word |
+// This is for use on the way of packets: an object's archive() is to be inlined as a whole
+// ([[gnu::flatten]]). Then a word costs a load, a comparison with the pattern's and a branch, or a
+// load and a store.
 namespace archive_words {
 
-enum Tag : std::uint8_t {
-  kZero = 0,  // 1 to 8: so many octets follow
-  kOne = 9,
-  kSignedMost = 10,    // kNever, kForever
-  kUnsignedMost = 11,  // no limit
-  kAgain = 12,
-  kTwoZeros = 13,
-  kThreeZeros = 14,
-  kZeros = 15,  // the next tag tells how many, less kFewestZeros
-};
-inline constexpr std::uint32_t kFewestZeros = 4;
-inline constexpr std::uint32_t kMostZeros = kFewestZeros + 15;
 inline constexpr std::uint64_t kLargestSigned = std::uint64_t{INT64_MAX};
 
 // A distance as a word that is small when the distance is, whatever its sign.
@@ -70,8 +56,8 @@ concept SequencePoint = requires(const T& point) {
 
 class ArchiveWriter;
 
-// What both ways share: how a variable becomes a word. `Coder::word(w)` writes `w` and returns it,
-// or reads a word whatever `w` is.
+// What both ways share: how a variable becomes a word. A writer's `put(w)` takes it, a reader's
+// `get()` gives it back.
 template <typename Coder>
 class Archive {
  public:
@@ -94,19 +80,21 @@ class Archive {
   template <typename T>
   struct IsFlag<std::optional<T>> : std::true_type {};
 
-  [[nodiscard]] std::uint64_t word(std::uint64_t value) noexcept {
-    return static_cast<Coder&>(*this).word(value);
-  }
+  void put(std::uint64_t word) noexcept { static_cast<Coder&>(*this).put(word); }
+  [[nodiscard]] std::uint64_t get() noexcept { return static_cast<Coder&>(*this).get(); }
 
   template <typename... Variables>
   void visit_flags(Variables&... variables) {
     static_assert((std::size_t{IsFlag<Variables>::value} + ...) <= 64);
-    std::uint64_t flags = 0;
     unsigned bit = 0;
-    (gather(variables, flags, bit), ...);
-    flags = word(flags);
-    bit = 0;
-    (scatter(variables, flags, bit), ...);
+    if constexpr (is_writer()) {
+      std::uint64_t flags = 0;
+      (gather(variables, flags, bit), ...);
+      put(flags);
+    } else {
+      const std::uint64_t flags = get();
+      (scatter(variables, flags, bit), ...);
+    }
   }
   template <typename T>
   static void gather(const T& variable, std::uint64_t& flags, unsigned& bit) noexcept {
@@ -123,7 +111,7 @@ class Archive {
     } else if constexpr (IsFlag<T>::value) {
       const bool has_value = (flags >> bit++ & 1U) != 0;
       if (!has_value) variable.reset();
-      if (has_value && !variable) variable.emplace(typename T::value_type{});
+      if (has_value && !variable) variable.emplace();
     }
   }
 
@@ -132,16 +120,13 @@ class Archive {
     if constexpr (std::is_same_v<T, Instant>) {
       visit_instant(variable);
     } else if constexpr (std::is_same_v<T, Duration>) {
-      variable =
-          Duration(static_cast<Duration::rep>(word(static_cast<std::uint64_t>(variable.count()))));
+      visit_number(variable, [](Duration d) { return d.count(); });
     } else if constexpr (std::is_enum_v<T>) {
-      using Number = std::underlying_type_t<T>;
-      variable = static_cast<T>(
-          static_cast<Number>(word(static_cast<std::uint64_t>(static_cast<Number>(variable)))));
+      visit_number(variable, [](T e) { return static_cast<std::underlying_type_t<T>>(e); });
     } else if constexpr (std::is_same_v<T, bool>) {
       // among the flags
     } else if constexpr (std::is_integral_v<T>) {
-      variable = static_cast<T>(word(static_cast<std::uint64_t>(variable)));
+      visit_number(variable, [](T number) { return number; });
     } else if constexpr (archive_words::SequencePoint<T>) {
       visit_point(variable);
     } else {
@@ -149,9 +134,25 @@ class Archive {
     }
   }
 
+  template <typename T, typename NumberOf>
+  void visit_number(T& variable, NumberOf&& number_of) noexcept {
+    if constexpr (is_writer()) {
+      put(static_cast<std::uint64_t>(number_of(variable)));
+    } else {
+      variable = static_cast<T>(static_cast<decltype(number_of(variable))>(get()));
+    }
+  }
+
   template <typename T>
   void visit(std::optional<T>& variable) {
-    if (variable) visit_value(*variable);
+    T value{};
+    if constexpr (is_writer()) {
+      if (variable) value = *variable;
+    }
+    visit_value(value);
+    if constexpr (!is_writer()) {
+      if (variable) *variable = value;
+    }
   }
   // A bool inside an optional is none of the flags.
   template <typename T>
@@ -172,170 +173,74 @@ class Archive {
   void visit_instant(Instant& instant) noexcept {
     using archive_words::kLargestSigned;
     const auto reference = static_cast<std::uint64_t>(reference_.time_since_epoch().count());
-    const auto count = static_cast<std::uint64_t>(instant.time_since_epoch().count());
-    const bool is_plain = count == 0 || count == kLargestSigned;
-    const std::uint64_t read =
-        word(is_plain ? count : archive_words::folded(reference - count) + 1);
-    const std::uint64_t result =
-        read == 0 || read == kLargestSigned ? read : reference - archive_words::unfolded(read - 1);
-    instant = Instant(Duration(static_cast<Duration::rep>(result)));
+    if constexpr (is_writer()) {
+      const auto count = static_cast<std::uint64_t>(instant.time_since_epoch().count());
+      const bool is_plain = count == 0 || count == kLargestSigned;
+      put(is_plain ? count : archive_words::folded(reference - count) + 1);
+    } else {
+      const std::uint64_t word = get();
+      const bool is_plain = word == 0 || word == kLargestSigned;
+      const std::uint64_t count = is_plain ? word : reference - archive_words::unfolded(word - 1);
+      instant = Instant(Duration(static_cast<Duration::rep>(count)));
+    }
   }
 
+  // Zero often means that there is none.
   template <typename Point>
   void visit_point(Point& point) noexcept {
-    const std::uint32_t value = point.value();
-    const auto distance = static_cast<std::int32_t>(value - last_point_);
-    const std::uint64_t read = word(
-        value == 0 ? 0
-                   : archive_words::folded(static_cast<std::uint64_t>(std::int64_t{distance})) + 1);
-    if (read == 0) {
-      point = Point{std::uint32_t{0}};
-      return;
+    if constexpr (is_writer()) {
+      const std::uint32_t value = point.value();
+      const auto distance = static_cast<std::int32_t>(value - last_point_);
+      const auto wide = static_cast<std::uint64_t>(std::int64_t{distance});
+      put(value == 0 ? 0 : archive_words::folded(wide) + 1);
+      if (value != 0) last_point_ = value;
+    } else {
+      const std::uint64_t word = get();
+      const auto distance = static_cast<std::uint32_t>(archive_words::unfolded(word - 1));
+      if (word != 0) last_point_ += distance;
+      point = Point{word == 0 ? 0 : last_point_};
     }
-    last_point_ += static_cast<std::uint32_t>(archive_words::unfolded(read - 1));
-    point = Point{last_point_};
   }
 
   Instant reference_;
   std::uint32_t last_point_ = 0;
 };
 
-// Collects the words of one object.
+// Notes where the words of one object differ from those of a pattern, which has
+// WordDifferences::kMostWords of them: no object may have more.
 class ArchiveWriter : public Archive<ArchiveWriter> {
  public:
-  // No object may have more.
-  static constexpr std::size_t kMostWords = 480;
+  ArchiveWriter(const std::uint64_t* pattern, Instant reference,
+                WordDifferences& differences) noexcept
+      : Archive(reference), pattern_(pattern), differences_(differences) {}
 
-  using Archive::Archive;
-
-  [[nodiscard]] std::uint64_t word(std::uint64_t value) noexcept {
-    if (value == 0) {
-      ++zeros_;
-    } else {
-      write(value);
-    }
-    return value;
+  void put(std::uint64_t word) noexcept {
+    assert(index_ < WordDifferences::kMostWords);
+    const std::uint64_t difference = word ^ pattern_[index_];
+    if (difference != 0) differences_.add(index_, difference);
+    ++index_;
   }
-
-  // The finished record, good for as long as the writer lives. Nothing can be added behind it.
-  [[nodiscard]] Bytes finish() noexcept {
-    write_zeros();
-    // A word is read as eight octets, so as many must follow its first one.
-    const std::size_t tag_octets = (tags_ + 1) / 2;
-    const std::size_t gap =
-        tag_octets < sizeof(std::uint64_t) ? sizeof(std::uint64_t) - tag_octets : 0;
-    std::memset(octets_.data() + size_, 0, gap);
-    std::memmove(octets_.data() + size_ + gap, octets_.data() + octets_.size() - tag_octets,
-                 tag_octets);
-    return {octets_.data(), size_ + gap + tag_octets};
-  }
+  // How many words the object has had so far.
+  [[nodiscard]] std::size_t size() const noexcept { return index_; }
 
  private:
-  // Most words are zero, so this is not for everywhere.
-  [[gnu::noinline]] void write(std::uint64_t value) noexcept {
-    using namespace archive_words;
-    if (zeros_ > 0) write_zeros();
-    if (value == last_) {
-      write_tag(kAgain);
-    } else if (value == 1) {
-      write_tag(kOne);
-    } else if (value == kLargestSigned) {
-      write_tag(kSignedMost);
-    } else if (value == UINT64_MAX) {
-      write_tag(kUnsignedMost);
-    } else {
-      const auto octets = static_cast<std::uint8_t>((std::bit_width(value) + 7) / 8);
-      write_tag(octets);
-      store_be(MutableBytes(octets_), size_,
-               value << (64U - 8U * octets));  // the rest is overwritten
-      size_ += octets;
-      last_ = value;
-    }
-  }
-  void write_tag(std::uint8_t tag) noexcept {
-    std::uint8_t& pair = octets_[octets_.size() - 1 - tags_ / 2];
-    pair = tags_ % 2 == 0 ? tag : static_cast<std::uint8_t>(pair | tag << 4U);
-    ++tags_;
-    assert(tags_ <= kMostWords);
-  }
-  void write_zeros() noexcept {
-    using namespace archive_words;
-    while (zeros_ >= kFewestZeros) {
-      const std::uint32_t run = zeros_ < kMostZeros ? zeros_ : kMostZeros;
-      write_tag(kZeros);
-      write_tag(static_cast<std::uint8_t>(run - kFewestZeros));
-      zeros_ -= run;
-    }
-    if (zeros_ == 1) write_tag(kZero);
-    if (zeros_ == 2) write_tag(kTwoZeros);
-    if (zeros_ == 3) write_tag(kThreeZeros);
-    zeros_ = 0;
-  }
-
-  std::array<std::uint8_t, kMostWords*(sizeof(std::uint64_t) + 1)>
-      octets_;  // words from the front, tags from the back
-  std::size_t size_ = 0;
-  std::size_t tags_ = 0;
-  std::uint64_t last_ = 1;
-  std::uint32_t zeros_ = 0;  // not written yet
+  const std::uint64_t* pattern_;
+  WordDifferences& differences_;
+  std::size_t index_ = 0;
 };
 
-// Gives back what a writer has collected. REQUIRES: the record is of an object of the same class,
-// and `reference` is the writer's.
+// Gives the words back. REQUIRES: they are of an object of the same class, and `reference` is the
+// writer's.
 class ArchiveReader : public Archive<ArchiveReader> {
  public:
-  ArchiveReader(Bytes record, Instant reference) noexcept : Archive(reference), record_(record) {}
+  ArchiveReader(const std::uint64_t* words, Instant reference) noexcept
+      : Archive(reference), words_(words) {}
 
-  [[nodiscard]] std::uint64_t word(std::uint64_t /*previous*/) noexcept {
-    if (zeros_ == 0) return read();
-    --zeros_;
-    return 0;
-  }
+  [[nodiscard]] std::uint64_t get() noexcept { return words_[index_++]; }
 
  private:
-  [[nodiscard]] [[gnu::noinline]] std::uint64_t read() noexcept {
-    using namespace archive_words;
-    const std::uint8_t tag = read_tag();
-    switch (tag) {
-      case kZero:
-        return 0;
-      case kOne:
-        return 1;
-      case kSignedMost:
-        return kLargestSigned;
-      case kUnsignedMost:
-        return UINT64_MAX;
-      case kAgain:
-        return last_;
-      case kTwoZeros:
-        zeros_ = 1;
-        return 0;
-      case kThreeZeros:
-        zeros_ = 2;
-        return 0;
-      case kZeros:
-        zeros_ = read_tag() + kFewestZeros - 1;
-        return 0;
-      default:
-        return read_octets(tag);
-    }
-  }
-
-  [[nodiscard]] std::uint8_t read_tag() noexcept {
-    const std::uint8_t pair = record_[record_.size() - 1 - tags_ / 2];
-    return static_cast<std::uint8_t>(tags_++ % 2 == 0 ? pair & 0xfU : pair >> 4U);
-  }
-  [[nodiscard]] std::uint64_t read_octets(std::uint8_t octets) noexcept {
-    const auto value = load_be<std::uint64_t>(record_, position_);
-    position_ += octets;
-    return last_ = value >> (64U - 8U * octets);
-  }
-
-  Bytes record_;
-  std::size_t position_ = 0;
-  std::size_t tags_ = 0;
-  std::uint64_t last_ = 1;
-  std::uint32_t zeros_ = 0;
+  const std::uint64_t* words_;
+  std::size_t index_ = 0;
 };
 
 }  // namespace runnel::base

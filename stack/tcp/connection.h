@@ -38,6 +38,7 @@
 #include "stack/tcp/path_estimate.h"
 #include "stack/tcp/path_mtu.h"
 #include "stack/tcp/receive_buffer.h"
+#include "stack/tcp/rest_patterns.h"
 #include "stack/tcp/rtt_estimator.h"
 #include "stack/tcp/sack_reporter.h"
 #include "stack/tcp/segment.h"
@@ -204,6 +205,11 @@ class Connection {
   // --- hibernation.cc --------------------------------------------------------------------------
   template <typename Archive>
   void archive(Archive& archive);
+  // Notes where the connection's words differ from those of a pattern, and returns how many it has.
+  [[nodiscard]] std::size_t compare(const RestPatterns::Words& pattern, Instant reference,
+                                    base::WordDifferences& differences);
+  void restore(const RestPatterns::Words& words, Instant reference);
+  void wake_to(Bytes octets, const IdleRecord::Header& header);
 
   // --- handshake.cc ----------------------------------------------------------------------------
   void segment_arrives_syn_sent(Segment& seg, Instant now);

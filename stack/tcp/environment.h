@@ -10,6 +10,7 @@
 #include "runnel/trace.h"
 #include "stack/buffer/slab.h"
 #include "stack/tcp/ecn/negotiation.h"
+#include "stack/tcp/rest_patterns.h"
 #include "stack/tcp/segment.h"
 #include "stack/tcp/window_share.h"
 
@@ -77,6 +78,7 @@ struct Environment {
   LinkLimits link;
   std::uint32_t challenge_acks_per_second;
   WindowShare window_share{};
+  RestPatterns rest_patterns{};
 };
 
 }  // namespace runnel::tcp

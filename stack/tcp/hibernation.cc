@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 #include <new>
+#include <span>
 #include <utility>
 
 #include "stack/base/archive.h"
@@ -11,30 +12,27 @@
 
 namespace runnel::tcp {
 
-bool IdleRecord::assign(Bytes octets, Instant reference) noexcept {
+bool IdleRecord::assign(Bytes octets, Header header) noexcept {
   const std::size_t needed = block_octets(octets.size());
   if (block_ == nullptr || block_octets(this->octets().size()) != needed) {
     std::unique_ptr<std::uint8_t[]> block(new (std::nothrow) std::uint8_t[needed]);
     if (block == nullptr) return false;
     block_ = std::move(block);
   }
-  const auto size = static_cast<std::uint16_t>(octets.size());
-  std::memcpy(block_.get(), &reference, sizeof(reference));
-  std::memcpy(block_.get() + sizeof(reference), &size, sizeof(size));
-  std::memcpy(block_.get() + kHeaderOctets, octets.data(), octets.size());
+  header.size_octets = static_cast<std::uint16_t>(octets.size());
+  std::memcpy(block_.get(), &header, sizeof(header));
+  std::memcpy(block_.get() + sizeof(header), octets.data(), octets.size());
   return true;
 }
 
 Bytes IdleRecord::octets() const noexcept {
-  std::uint16_t size = 0;
-  std::memcpy(&size, block_.get() + sizeof(Instant), sizeof(size));
-  return {block_.get() + kHeaderOctets, size};
+  return {block_.get() + sizeof(Header), header().size_octets};
 }
 
-Instant IdleRecord::reference() const noexcept {
-  Instant reference;
-  std::memcpy(&reference, block_.get(), sizeof(reference));
-  return reference;
+IdleRecord::Header IdleRecord::header() const noexcept {
+  Header header;
+  std::memcpy(&header, block_.get(), sizeof(header));
+  return header;
 }
 
 // Timers may run: the stack's wheel keeps them. A soft error stays with the connection until it is
@@ -58,10 +56,9 @@ void Connection::archive(Archive& archive) {
   archive(keepalive_, override_sws_, probe_tail_now_, is_cwnd_limited_, retransmissions_);
   archive(unanswered_since_, user_timeout_, linger_, inactivity_, ip_fields_.dscp);
   archive(urgent_sender_, urgent_receiver_, syn_sent_at_, is_syn_ack_repeated_);
-  archive(shared_ssthresh_octets_, told_path_mtu_octets_, fast_open_);
+  archive(shared_ssthresh_octets_, told_path_mtu_octets_);
   archive(path_mtu_, mtu_search_, black_hole_, too_big_pause_);
-  archive(rtt_, start_window_, recovery_, validation_, pacer_, ecn_);
-  congestion_.archive(archive, *config_, congestion_parameters(Instant{}));
+  archive(rtt_, start_window_, recovery_, pacer_, ecn_);
   archive(timers_, challenge_acks_, sack_reporter_, send_buffer_, receive_buffer_);
   archive(received_offset_, counted_round_, pending_events_);
   archive(octets_retransmitted_, segments_retransmitted_, timeouts_count_, fast_retransmits_);
@@ -72,28 +69,68 @@ void Connection::archive(Archive& archive) {
   if constexpr (!Archive::is_writer()) send_queue_.begin_at(sent_offset);
 
   archive(delivery_rate_octets_, is_delivery_app_limited_);
+  congestion_.archive(archive, *config_, congestion_parameters(Instant{}));
+  archive(validation_, fast_open_);
+}
+
+[[gnu::flatten]] std::size_t Connection::compare(const RestPatterns::Words& pattern,
+                                                 Instant reference,
+                                                 base::WordDifferences& differences) {
+  base::ArchiveWriter writer(pattern.data(), reference, differences);
+  archive<base::Archive<base::ArchiveWriter>>(writer);
+  return writer.size();
+}
+
+[[gnu::flatten]] void Connection::restore(const RestPatterns::Words& words, Instant reference) {
+  base::ArchiveReader reader(words.data(), reference);
+  archive<base::Archive<base::ArchiveReader>>(reader);
 }
 
 bool Connection::hibernate(IdleRecord& record) {
-  const Instant reference = last_heard_;
-  base::ArchiveWriter writer(reference);
-  archive<base::Archive<base::ArchiveWriter>>(writer);
-  const Bytes octets = writer.finish();
-  if (record.assign(octets, reference)) return true;
-  base::ArchiveReader reader(octets, reference);
-  archive<base::Archive<base::ArchiveReader>>(reader);
-  return false;
+  RestPatterns& patterns = environment_.rest_patterns;
+  IdleRecord::Header header;
+  if (!record.is_blank()) header = record.header();
+  const std::uint8_t before =
+      std::exchange(header.pattern, patterns.expected_after(header.pattern));
+  header.reference = last_heard_;
+  base::WordDifferences differences;
+  const std::size_t size = compare(patterns.words(header.pattern), header.reference, differences);
+  if (RestPatterns::is_far(differences, header.accepted_differences)) {
+    header.pattern = patterns.choose(before, size, differences);
+    header.accepted_differences =
+        static_cast<std::uint8_t>(std::min<std::size_t>(differences.count(), UINT8_MAX));
+  }
+  header.word_count = static_cast<std::uint16_t>(size);
+  header.difference_count = static_cast<std::uint16_t>(differences.count());
+  const Bytes octets = differences.finish();
+  if (!record.assign(octets, header)) {
+    wake_to(octets, header);
+    return false;
+  }
+  patterns.acquire(header.pattern);
+  return true;
 }
 
 void Connection::leave_to([[maybe_unused]] const IdleRecord& record) noexcept {
-  base::ArchiveWriter writer(last_heard_);
-  archive<base::Archive<base::ArchiveWriter>>(writer);
-  assert(std::ranges::equal(writer.finish(), record.octets()));
+  const IdleRecord::Header header = record.header();
+  base::WordDifferences differences;
+  (void)compare(environment_.rest_patterns.words(header.pattern), header.reference, differences);
+  assert(std::ranges::equal(differences.finish(), record.octets()));
+  environment_.rest_patterns.acquire(header.pattern);
 }
 
 void Connection::wake(const IdleRecord& record) {
-  base::ArchiveReader reader(record.octets(), record.reference());
-  archive<base::Archive<base::ArchiveReader>>(reader);
+  const IdleRecord::Header header = record.header();
+  wake_to(record.octets(), header);
+  environment_.rest_patterns.release(header.pattern);
+}
+
+void Connection::wake_to(Bytes octets, const IdleRecord::Header& header) {
+  const RestPatterns::Words& pattern = environment_.rest_patterns.words(header.pattern);
+  RestPatterns::Words words;
+  std::copy_n(pattern.begin(), header.word_count, words.begin());
+  base::apply_differences(octets, header.difference_count, std::span(words));
+  restore(words, header.reference);
 }
 
 }  // namespace runnel::tcp

@@ -42,8 +42,7 @@ class RttEstimator {
 
   template <typename Archive>
   void archive(Archive& archive) {
-    archive(timeout_, smoothed_, variation_, has_sample_);
-    if (!has_sample_) archive(initial_);
+    archive(timeout_, smoothed_, variation_, has_sample_, initial_);
   }
 
  private:

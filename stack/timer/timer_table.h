@@ -54,15 +54,8 @@ class TimerTable {
 
   template <typename Archive>
   void archive(Archive& archive) {
-    std::uint32_t are_set = 0;
-    for (std::size_t i = 0; i < kCount; ++i) {
-      if (deadlines_[i] != kNever) are_set |= 1U << i;
-    }
-    archive(are_set);
-    for (std::size_t i = 0; i < kCount; ++i) {
-      if ((are_set >> i & 1U) != 0) archive(deadlines_[i]);
-    }
-    look_for_earliest();
+    archive(deadlines_);
+    if constexpr (!Archive::is_writer()) look_for_earliest();
   }
 
  private:

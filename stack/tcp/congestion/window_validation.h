@@ -79,8 +79,8 @@ class WindowValidation {
   template <typename Archive>
   void archive(Archive& archive) {
     archive(is_recovering_, is_defined_, rtt_, sampling_period_, began_at_, current_, count_);
-    for (std::size_t i = 0; i < count_; ++i) archive(samples_[i]);
     archive(not_validated_since_, loss_base_, retransmitted_, retransmitted_until_);
+    for (std::size_t i = 0; i < count_; ++i) archive(samples_[i]);
   }
 
  private:
