@@ -217,7 +217,8 @@ class ArchiveWriter : public Archive<ArchiveWriter> {
   void put(std::uint64_t word) noexcept {
     assert(index_ < WordDifferences::kMostWords);
     const std::uint64_t difference = word ^ pattern_[index_];
-    if (difference != 0) differences_.add(index_, difference);
+    if (difference != 0) [[unlikely]]
+      differences_.add(index_, difference);
     ++index_;
   }
   // How many words the object has had so far.

@@ -14,6 +14,7 @@
 // earlier packet of the batch may have opened or closed what a later one is for.
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "stack/core/engine.h"
 
@@ -27,9 +28,13 @@ constexpr std::size_t kWindowPackets = 32;
 
 constexpr std::size_t kCacheLineOctets = 64;
 
+// All the lines that they are in.
 void fetch(const void* begin, std::size_t octets) noexcept {
   const auto* const at = static_cast<const std::byte*>(begin);
-  for (std::size_t i = 0; i < octets; i += kCacheLineOctets) __builtin_prefetch(at + i);
+  const std::size_t lead = reinterpret_cast<std::uintptr_t>(at) % kCacheLineOctets;
+  for (std::size_t i = 0; i < lead + octets; i += kCacheLineOctets) {
+    __builtin_prefetch(at - lead + i);
+  }
 }
 
 }  // namespace

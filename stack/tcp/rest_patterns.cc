@@ -16,10 +16,10 @@ using Words = RestPatterns::Words;
   return count;
 }
 
-void note_differences(const Words& row, const Words& pattern,
+void note_differences(const Words& row, const Words& pattern, std::size_t size,
                       base::WordDifferences& differences) noexcept {
   differences.clear();
-  for (std::size_t i = 0; i < row.size(); ++i) {
+  for (std::size_t i = 0; i < size; ++i) {
     if (row[i] != pattern[i]) differences.add(i, row[i] ^ pattern[i]);
   }
 }
@@ -45,7 +45,7 @@ std::uint8_t RestPatterns::choose(std::uint8_t before, std::size_t size,
   if (least > kFewDifferences) {
     if (const std::uint8_t learned = learn(row); learned != kBlank) nearest = learned;
   }
-  note_differences(row, words(nearest), differences);
+  note_differences(row, words(nearest), size, differences);
   return patterns_[before].next = nearest;
 }
 
