@@ -111,7 +111,7 @@ class Archive {
     } else if constexpr (IsFlag<T>::value) {
       const bool has_value = (flags >> bit++ & 1U) != 0;
       if (!has_value) variable.reset();
-      if (has_value && !variable) variable.emplace();
+      if (has_value && !variable) variable.emplace(typename T::value_type{});
     }
   }
 
