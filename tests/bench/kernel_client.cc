@@ -192,6 +192,17 @@ float microseconds_since(Clock::time_point begin) {
   return std::chrono::duration<float, std::micro>(Clock::now() - begin).count();
 }
 
+// Behind a warm-up: each answer that `on_ready` sees is a latency in `figures`.
+template <typename OnReady>
+void count_answers(Client& client, const Options& options, OnReady& on_ready, Figures& figures) {
+  client.run_until(after(options.seconds / 10), on_ready);
+  figures.latencies_us.clear();
+  const Clock::time_point begin = Clock::now();
+  client.run_until(after(options.seconds), on_ready);
+  figures.per_second =
+      static_cast<double>(figures.latencies_us.size()) / Seconds(Clock::now() - begin).count();
+}
+
 Figures request_response(const Options& options) {
   Client client(options);
   std::vector<Clock::time_point> sent_at(client.size());
@@ -216,12 +227,7 @@ Figures request_response(const Options& options) {
     figures.latencies_us.push_back(microseconds_since(sent_at[index]));
     request(index);
   };
-  client.run_until(after(options.seconds / 10), on_ready);
-  figures.latencies_us.clear();
-  const Clock::time_point begin = Clock::now();
-  client.run_until(after(options.seconds), on_ready);
-  figures.per_second =
-      static_cast<double>(figures.latencies_us.size()) / Seconds(Clock::now() - begin).count();
+  count_answers(client, options, on_ready, figures);
   return figures;
 }
 
@@ -258,12 +264,7 @@ Figures connect_request_response(const Options& options) {
     ++figures.failed;
     begin_one(index);
   };
-  client.run_until(after(options.seconds / 10), on_ready);
-  figures.latencies_us.clear();
-  const Clock::time_point begin = Clock::now();
-  client.run_until(after(options.seconds), on_ready);
-  figures.per_second =
-      static_cast<double>(figures.latencies_us.size()) / Seconds(Clock::now() - begin).count();
+  count_answers(client, options, on_ready, figures);
   return figures;
 }
 
