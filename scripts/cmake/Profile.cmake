@@ -40,6 +40,7 @@ function(runnel_profiled target)
 endfunction()
 
 if(RUNNEL_PROFILE)
+  cmake_host_system_information(RESULT runnel_processors QUERY NUMBER_OF_LOGICAL_CORES)
   file(GLOB_RECURSE runnel_profile_sources CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/stack/*.cc ${PROJECT_SOURCE_DIR}/stack/*.h)
   add_custom_command(OUTPUT ${runnel_profile_directory}/trained
@@ -49,7 +50,9 @@ if(RUNNEL_PROFILE)
             -DRUNNEL_UNITY=${RUNNEL_UNITY} -DRUNNEL_TESTS=OFF -DRUNNEL_LTO=OFF -DRUNNEL_PROFILE=OFF
             -DRUNNEL_COUNT_INTO=${runnel_profile_counts}
     COMMAND sh -c "\"$@\" >\"$0\"" ${runnel_profile_directory}/build.log  # quietly
+            ${CMAKE_COMMAND} -E env --unset=MAKEFLAGS  # those of a make around it are not its own
             ${CMAKE_COMMAND} --build ${runnel_profile_directory} --target runnel_training
+            --parallel ${runnel_processors}
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${runnel_profile_counts}
     COMMAND ${runnel_profile_directory}/runnel_training
     COMMAND ${CMAKE_COMMAND} -E touch ${runnel_profile_directory}/trained
