@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t kPrintableCharacters = 95;  // space to tilde
 constexpr std::size_t kCharactersPerLine = 72;
 constexpr std::size_t kPeriodOctets = kPrintableCharacters * (kCharactersPerLine + 2);
-constexpr std::size_t kPieceOctets = std::size_t{256} << 10U;
+// About as much as a super-packet takes: it is copied into the device from the cache each time.
+constexpr std::size_t kPieceOctets = std::size_t{64} << 10U;
 
 std::vector<std::uint8_t> make_pattern() {
   std::vector<std::uint8_t> pattern;
