@@ -96,7 +96,7 @@ void Ipv4Header::write(MutableBytes out, std::size_t payload_octets) const noexc
                             (fragment_offset_octets / 8U);
   // The header's five rows as numbers, one by one: no loop, and no sum of what was just written in
   // smaller pieces, for which the processor would have to wait.
-  const unsigned type_of_service = (std::uint32_t{dscp} << 2U) | (ecn & 0x03U);
+  const unsigned type_of_service = (std::uint32_t{dscp} << 2U & 0xffU) | (ecn & 0x03U);
   const std::uint32_t row_0 =
       0x45000000U | type_of_service << 16U | static_cast<std::uint32_t>(total_octets);
   const std::uint32_t row_1 = std::uint32_t{identification} << 16U | fragment;

@@ -80,6 +80,15 @@ TEST(Ipv4, ParsesWhatItWrites) {
   EXPECT_TRUE(view->has_valid_checksum());
 }
 
+TEST(Ipv4, ADscpOfMoreThanSixBitsReachesNoOtherField) {
+  Ipv4Header header;
+  header.dscp = 0xff;
+  Octets octets(20);
+  header.write(octets, 0);
+  EXPECT_EQ(octets[0], 0x45);
+  EXPECT_EQ(octets[1], 0xfc);
+}
+
 TEST(Ipv4, EachFragmentFieldAloneMakesAFragment) {
   auto octets = packet();
   const auto is_fragment = [&](std::uint16_t word) {
