@@ -70,9 +70,10 @@ void fit_receive_windows(const tun::TunDevice& device, Config& config) {
 
 // A device's queue that overflows loses a FIN, or the one RST by which a kernel with too many
 // closed connections gives one up: what the stack still has of it then is found out by keepalives,
-// which services ask for. When 200,000 connections were closed at once, the kernel had forgotten
-// 72,000 of them ten seconds later, and the stack's memory for about as many was still in use. Two
-// hours, the stack's own default, are long for that.
+// which services ask for. When 200,000 connections were closed at once, Linux, which keeps 131,072
+// that nobody owns any more (net.ipv4.tcp_max_orphans), had forgotten 72,000 of them ten seconds
+// later, and the stack's memory for as many was still in use; where it may keep them all, nothing
+// is left behind. Two hours, the stack's own default, are long for that.
 constexpr Duration kKeepaliveIdle = std::chrono::minutes(5);
 
 Config stack_config(const LinkOptions& options, const tun::TunDevice& device) {
