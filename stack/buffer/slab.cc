@@ -1,5 +1,6 @@
 #include "stack/buffer/slab.h"
 
+#include <bit>
 #include <cstring>
 #include <new>
 
@@ -15,6 +16,18 @@ namespace {
     index += SlabPool::kCapacities[i] < octets ? 1U : 0U;
   }
   return index;
+}
+
+// The same for what is one of the sizes, no two of which are equally wide.
+[[nodiscard]] std::size_t size_index_of(std::size_t capacity) noexcept {
+  constexpr auto kIndexByWidth = [] {
+    std::array<std::uint8_t, 33> by_width{};
+    for (std::uint8_t i = 0; i < SlabPool::kCapacities.size(); ++i) {
+      by_width[static_cast<std::size_t>(std::bit_width(SlabPool::kCapacities[i]))] = i;
+    }
+    return by_width;
+  }();
+  return kIndexByWidth[static_cast<std::size_t>(std::bit_width(capacity))];
 }
 
 [[nodiscard]] constexpr std::size_t block_octets(std::size_t size_index) noexcept {
@@ -104,7 +117,7 @@ void SlabPool::take_back(Slab& slab) noexcept {
     if (ApplicationMemory* const owner = slab.lease().owner) owner->drop_reference();
     slab.capacity_ = kCapacities.front();
   }
-  const std::size_t size_index = size_index_for(slab.capacity());
+  const std::size_t size_index = size_index_of(slab.capacity());
   FreeList& list = free_[size_index];
   if ((list.count + 1) * block_octets(size_index) <= kMaxKeptOctets) {
     slab.next_free_ = std::exchange(list.first, &slab);

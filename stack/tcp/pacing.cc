@@ -74,9 +74,11 @@ bool Connection::is_held_by_pacer(Instant now) noexcept {
 // repair fills the window, and the pause would pass for a path that has become slow. Linux looks at
 // the send queue alone.
 void Connection::note_app_limited() noexcept {
+  if (!is_syn_acked_ || recovery_.lost_octets() > 0) return;
   const bool has_none_to_send = std::min(unsent(), usable_window()) < smss_;
-  const bool is_app_limited = has_none_to_send && recovery_.lost_octets() == 0 && cwnd_room() > 0;
-  if (is_app_limited && is_syn_acked_) recovery_.on_app_limited(data_una(), snd_.nxt);
+  if (has_none_to_send && (in_flight() == 0 || cwnd_room() > 0)) {
+    recovery_.on_app_limited(snd_.una, snd_.nxt);
+  }
 }
 
 }  // namespace runnel::tcp

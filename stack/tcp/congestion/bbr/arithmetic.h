@@ -19,27 +19,33 @@ struct Percent {
 };
 
 [[nodiscard]] constexpr std::uint64_t add(std::uint64_t a, std::uint64_t b) noexcept {
-  return a > kInfinity - b ? kInfinity : a + b;
+  std::uint64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? kInfinity : sum;
 }
 [[nodiscard]] constexpr std::uint64_t subtract(std::uint64_t a, std::uint64_t b) noexcept {
   return a < b ? 0 : a - b;
 }
 [[nodiscard]] constexpr std::uint64_t multiply(std::uint64_t a, std::uint64_t b) noexcept {
-  return b != 0 && a > kInfinity / b ? kInfinity : a * b;
+  std::uint64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? kInfinity : product;
 }
 
 // A part of an amount, rounded down. Infinity stays what it is.
 [[nodiscard]] constexpr std::uint64_t operator*(Percent part, std::uint64_t whole) noexcept {
   if (whole == kInfinity) return kInfinity;
+  std::uint64_t product = 0;
+  if (!__builtin_mul_overflow(whole, part.value, &product)) return product / 100;
   return add(multiply(whole / 100, part.value), whole % 100 * part.value / 100);
 }
 
-// What a rate, in octets a second, delivers in a time. Exact: each of the products below stays
+// What a rate, in octets a second, delivers in a time. Exact: where one product will not do, each of the products below stays
 // under 2^64 for every time up to 500 years and every rate up to kHighestRate, saturating else.
 [[nodiscard]] constexpr std::uint64_t octets_in(std::uint64_t rate, Duration time) noexcept {
   constexpr std::uint64_t kPerSecond = 1'000'000'000;
   if (time <= Duration{0}) return 0;
   const auto nanoseconds = static_cast<std::uint64_t>(time.count());
+  std::uint64_t product = 0;
+  if (!__builtin_mul_overflow(rate, nanoseconds, &product)) return product / kPerSecond;
   const std::uint64_t seconds = nanoseconds / kPerSecond;
   const std::uint64_t rest = nanoseconds % kPerSecond;
   const std::uint64_t in_rest =
