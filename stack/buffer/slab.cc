@@ -18,15 +18,17 @@ namespace {
   return index;
 }
 
-// The same for what is one of the sizes, no two of which are equally wide.
+// No two of the sizes are equally wide.
+constexpr auto kIndexByWidth = [] {
+  std::array<std::uint8_t, 33> by_width{};
+  for (std::uint8_t i = 0; i < SlabPool::kCapacities.size(); ++i) {
+    by_width[static_cast<std::size_t>(std::bit_width(SlabPool::kCapacities[i]))] = i;
+  }
+  return by_width;
+}();
+
+// The index of what is one of the sizes.
 [[nodiscard]] std::size_t size_index_of(std::size_t capacity) noexcept {
-  constexpr auto kIndexByWidth = [] {
-    std::array<std::uint8_t, 33> by_width{};
-    for (std::uint8_t i = 0; i < SlabPool::kCapacities.size(); ++i) {
-      by_width[static_cast<std::size_t>(std::bit_width(SlabPool::kCapacities[i]))] = i;
-    }
-    return by_width;
-  }();
   return kIndexByWidth[static_cast<std::size_t>(std::bit_width(capacity))];
 }
 
