@@ -78,7 +78,8 @@ void Connection::process_acknowledgment(const Segment& seg, bool says_nothing, I
   ack.sack = &seg.options.sack;
   ack.is_duplicate = says_nothing && snd_.una < snd_.nxt;
   ack.says_nothing = says_nothing;
-  ack.echoed_before = echoed_before(seg, now);
+  const auto since_echoed = time_since_echoed(seg, now);
+  if (since_echoed) ack.echoed_before = Timestamps::end_of_tick(now) - *since_echoed;
   if (rtt_.has_sample()) ack.srtt = rtt_.smoothed();
   ack.smss_octets = smss_;
   const AckFindings findings = recovery_.on_ack(ack);
@@ -88,7 +89,7 @@ void Connection::process_acknowledgment(const Segment& seg, bool says_nothing, I
     ++duplicates_reported_;
     ++environment_.counters.tcp_dsacks_received;
   }
-  take_rtt_sample(seg, findings, now);
+  take_rtt_sample(seg, findings, since_echoed, now);
   path_probe_lost(findings, now);
   if (findings.newly_acked_octets > 0) {
     release_acknowledged(seg.ack);
@@ -106,7 +107,7 @@ void Connection::process_acknowledgment(const Segment& seg, bool says_nothing, I
 // timestamp tells it of octets that were sent again too, but in whole ticks: where both agree, the
 // stack's own time is the finer clock.
 void Connection::take_rtt_sample(const Segment& seg, const AckFindings& findings,
-                                 Instant now) noexcept {
+                                 base::OptionalDuration since_echoed, Instant now) noexcept {
   base::OptionalDuration sample = findings.rtt_sample;
   if (!is_syn_acked_ && syn_sent_at_ && snd_.una < seg.ack) {
     sample = now - *syn_sent_at_;
@@ -116,10 +117,9 @@ void Connection::take_rtt_sample(const Segment& seg, const AckFindings& findings
     // The ACK of a SYN,ACK that came twice echoes the first, however long ago that was: the second
     // was out of the window (RFC 7323 section 4.3).
     if (!is_syn_acked_ && is_syn_ack_repeated_) return;
-    const auto echoed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
-    const bool agrees = sample && echoed && *echoed < *sample + Timestamps::kTick &&
-                        *sample < *echoed + Timestamps::kTick;
-    if (!agrees) sample = echoed;
+    const bool agrees = sample && since_echoed && *since_echoed < *sample + Timestamps::kTick &&
+                        *sample < *since_echoed + Timestamps::kTick;
+    if (!agrees) sample = since_echoed;
   }
   if (!sample) return;
   rtt_.take_sample(*sample, expected_rtt_samples(seg.ack));
@@ -134,16 +134,14 @@ std::uint32_t Connection::expected_rtt_samples(SeqNum ack) const noexcept {
   const std::uint32_t covered = snd_.una < ack ? distance(snd_.una, ack) : 0;
   const std::uint32_t per_ack = std::max(2U * smss_, covered);
   const std::uint32_t flight = distance(snd_.una, snd_.nxt);
-  return std::max(1U, flight / per_ack + (flight % per_ack != 0 ? 1U : 0U));
+  if (flight <= per_ack) return 1;
+  return flight / per_ack + (flight % per_ack != 0 ? 1U : 0U);
 }
 
-// The end of the tick in which the segment left whose timestamp this one echoes.
-base::OptionalInstant Connection::echoed_before(const Segment& seg, Instant now) const noexcept {
+base::OptionalDuration Connection::time_since_echoed(const Segment& seg,
+                                                     Instant now) const noexcept {
   if (!timestamps_.is_agreed() || !seg.options.timestamps) return std::nullopt;
-  const auto elapsed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
-  if (!elapsed) return std::nullopt;
-  const Duration since_tick = now.time_since_epoch() % Timestamps::kTick;
-  return now - since_tick - *elapsed + Timestamps::kTick;
+  return timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
 }
 
 // The peer is alive and the path works: whatever counted towards giving up begins anew.

@@ -111,9 +111,10 @@ void Connection::validate_congestion_window(Instant now) {
 
 // Every range that was lost is told, the first one of a round trip as such.
 void Connection::respond_to_losses(const AckFindings& findings, Instant now) {
+  const bool calls_for_response = findings.loss_began || findings.has_probe_repaired;
+  if (!calls_for_response && recovery_.newly_lost().empty()) return;
   LossEvent event;
   event.now = now;
-  const bool calls_for_response = findings.loss_began || findings.has_probe_repaired;
   event.calls_for_response = calls_for_response && !is_answered_already();
   event.total_lost_octets = recovery_.delivery_rate().lost_octets();
   event.delivered_octets = recovery_.delivery_rate().delivered_octets();

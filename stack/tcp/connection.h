@@ -246,12 +246,15 @@ class Connection {
   [[nodiscard]] Verdict check_ack_syn_received(const Segment& seg, Instant now);
   [[nodiscard]] bool says_nothing_new(const Segment& seg) const noexcept;
   void process_acknowledgment(const Segment& seg, bool says_nothing, Instant now);
-  void take_rtt_sample(const Segment& seg, const AckFindings& findings, Instant now) noexcept;
+  void take_rtt_sample(const Segment& seg, const AckFindings& findings,
+                       base::OptionalDuration since_echoed, Instant now) noexcept;
   void update_send_window(const Segment& seg, Instant now);
   void release_acknowledged(SeqNum ack) noexcept;
   // How many samples like that of `ack` share the weight of one in a round trip: see RttEstimator.
   [[nodiscard]] std::uint32_t expected_rtt_samples(SeqNum ack) const noexcept;
-  [[nodiscard]] base::OptionalInstant echoed_before(const Segment& seg, Instant now) const noexcept;
+  // How long ago the segment left whose timestamp this one echoes, in whole ticks.
+  [[nodiscard]] base::OptionalDuration time_since_echoed(const Segment& seg,
+                                                         Instant now) const noexcept;
   void make_progress(const AckFindings& findings, Instant now);
   void advance_state_by_ack(Instant now);
   // The send buffer follows the congestion window; Writable, if somebody waits for it.
@@ -328,7 +331,7 @@ class Connection {
   // --- urgent.cc -------------------------------------------------------------------------------
   void process_urgent(const Segment& seg);  // sixth
   [[nodiscard]] std::size_t octets_before_gap() const noexcept;
-  void skip_urgent_octet() noexcept;
+  bool skip_urgent_octet() noexcept;  // true: there was one
   // The offset of the first octet in the incoming stream that was not read.
   [[nodiscard]] std::uint64_t read_offset() const noexcept {
     return received_offset_ - receive_queue_.size();

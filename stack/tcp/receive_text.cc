@@ -79,12 +79,8 @@ void Connection::accept_in_order(const Segment& seg, Instant now) {
   }
   received_offset_ += octets;
   rcv_.nxt += static_cast<std::uint32_t>(octets);
-  base::OptionalDuration since_echoed;
-  if (timestamps_.is_agreed() && seg.options.timestamps) {
-    since_echoed = timestamps_.elapsed_since(seg.options.timestamps->echo_reply, now);
-  }
-  receive_buffer_.rtt().text_arrived(received_offset_, received_offset_ + rcv_.wnd(), since_echoed,
-                                     now);
+  receive_buffer_.rtt().text_arrived(received_offset_, received_offset_ + rcv_.wnd(),
+                                     time_since_echoed(seg, now), now);
   if (seg.text.size() >= delayed_ack_.full_segment()) {
     environment_.window_share.text_arrived(counted_round_, now);
   }

@@ -65,6 +65,10 @@ class Timestamps {
   // a value that this clock has not shown yet. REQUIRES: the echo came with an ACK.
   [[nodiscard]] base::OptionalDuration elapsed_since(std::uint32_t echo_reply,
                                                      Instant now) const noexcept;
+  // The end of the tick that `now` is in.
+  [[nodiscard]] static Instant end_of_tick(Instant now) noexcept {
+    return now - now.time_since_epoch() % kTick + kTick;
+  }
   // Whether that segment left before `instant`: false when in the same tick, where nobody knows.
   [[nodiscard]] bool was_sent_before(std::uint32_t echo_reply, Instant instant) const noexcept {
     return static_cast<std::int32_t>(echo_reply - value(instant)) < 0;

@@ -81,10 +81,11 @@ std::size_t Connection::octets_before_gap() const noexcept {
 }
 
 // Takes the octet out of line from the queue, once everything before it was read.
-void Connection::skip_urgent_octet() noexcept {
-  if (urgent_receiver_.gap() != read_offset() || receive_queue_.empty()) return;
+bool Connection::skip_urgent_octet() noexcept {
+  if (urgent_receiver_.gap() != read_offset() || receive_queue_.empty()) return false;
   receive_queue_.consume(1);
   urgent_receiver_.skipped();
+  return true;
 }
 
 }  // namespace runnel::tcp

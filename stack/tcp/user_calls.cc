@@ -128,11 +128,11 @@ Result<Bytes> Connection::peek() const {
 
 Result<std::size_t> Connection::read(MutableBytes out, Instant now) {
   if (const auto view = peek(); !view) return view.error();
-  // In two parts when an urgent octet is to be left out between them.
   std::size_t octets = receive_queue_.read(out.first(std::min(out.size(), octets_before_gap())));
-  skip_urgent_octet();
-  octets +=
-      receive_queue_.read(out.subspan(octets, std::min(out.size() - octets, octets_before_gap())));
+  if (skip_urgent_octet()) {  // it is left out between two parts
+    out = out.subspan(octets);
+    octets += receive_queue_.read(out.first(std::min(out.size(), octets_before_gap())));
+  }
   if (octets > 0) application_has_read(octets, now);
   return octets;
 }

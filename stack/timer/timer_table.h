@@ -27,6 +27,7 @@ class TimerTable {
   void set(Kind kind, Instant deadline) noexcept {
     Instant& entry = deadlines_[static_cast<std::size_t>(kind)];
     const Instant before = entry;
+    if (deadline == before) return;  // most of what is cancelled was not set
     entry = deadline;
     if (deadline <= earliest_) {
       earliest_ = deadline;
