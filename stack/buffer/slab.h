@@ -117,6 +117,13 @@ struct Slice {
   std::uint32_t offset = 0;
   std::uint32_t length = 0;
 
+  // REQUIRES: the octets are `block`'s.
+  [[nodiscard]] static Slice of(const SlabRef& block, Bytes octets) noexcept {
+    assert(block->data() <= octets.data());
+    return {block, static_cast<std::uint32_t>(octets.data() - block->data()),
+            static_cast<std::uint32_t>(octets.size())};
+  }
+
   [[nodiscard]] Bytes bytes() const noexcept {
     return slab ? Bytes{slab->data() + offset, length} : Bytes{};
   }

@@ -121,10 +121,10 @@ std::size_t SliceQueue::push_front_copy(Bytes octets, SlabPool& pool) noexcept {
   return copied;
 }
 
-std::size_t SliceQueue::keep(const Slice& slice) noexcept {
-  if (slice.length == 0) return 0;
-  if (!slice.is_compact()) return push_copy(slice.bytes(), slice.slab->pool());
-  return push(slice) ? slice.length : 0;
+std::size_t SliceQueue::keep(const SlabRef& block, Bytes octets) noexcept {
+  if (octets.empty()) return 0;
+  if (octets.size() * 2 < block->capacity()) return push_copy(octets, block->pool());
+  return push(Slice::of(block, octets)) ? octets.size() : 0;
 }
 
 std::size_t SliceQueue::keep_in_front(const Slice& slice) noexcept {

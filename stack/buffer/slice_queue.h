@@ -46,7 +46,9 @@ class SliceQueue {
   std::size_t push_copy(Bytes octets, SlabPool& pool) noexcept;
   // Adds the slice itself when it fills at least half of its block, else a copy of its octets in
   // blocks of the same pool. Returns how many octets, from the first on, were taken.
-  std::size_t keep(const Slice& slice) noexcept;
+  std::size_t keep(const Slice& slice) noexcept { return keep(slice.slab, slice.bytes()); }
+  // The same for octets of a block.
+  std::size_t keep(const SlabRef& block, Bytes octets) noexcept;
   // The same in front of what is there. Returns how many octets, from the last backwards, were
   // taken.
   std::size_t keep_in_front(const Slice& slice) noexcept;

@@ -51,23 +51,23 @@ void Engine::receive(std::span<RxBuffer> batch, Instant now) {
 // The memory of a packet that is dropped is given back in its turn too: whether there is enough
 // left for another must not depend on how packets are batched.
 void Engine::receive_window(std::span<RxBuffer> packets) {
-  std::array<Preview, kWindowPackets> previews;
+  std::array<std::optional<Arrival>, kWindowPackets> arrivals;
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    Preview& preview = previews[i] = check_packet(packets[i]);
-    if (!preview.packet) continue;
-    preview.demux_hash = demux_hash_of(*preview.packet);
-    if (preview.demux_hash) demux_.prefetch(*preview.demux_hash);
+    std::optional<Arrival>& arrival = arrivals[i] = check_packet(packets[i]);
+    if (!arrival) continue;
+    arrival->demux_hash = demux_hash_of(arrival->packet);
+    if (arrival->demux_hash) demux_.prefetch(*arrival->demux_hash);
   }
   std::array<DemuxHandle, kWindowPackets> handles;
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (!previews[i].demux_hash) continue;
-    handles[i] = demux_.find(*previews[i].demux_hash, [](DemuxHandle) { return true; });
+    if (!arrivals[i] || !arrivals[i]->demux_hash) continue;
+    handles[i] = demux_.find(*arrivals[i]->demux_hash, [](DemuxHandle) { return true; });
     prefetch(handles[i]);
   }
   for (std::size_t i = 0; i < packets.size(); ++i) {
     if (handles[i].kind == Kind::Connection) prefetch(connections_.at(handles[i].index));
   }
-  for (std::size_t i = 0; i < packets.size(); ++i) deliver(previews[i], std::move(packets[i]));
+  for (std::size_t i = 0; i < packets.size(); ++i) deliver(arrivals[i], std::move(packets[i]));
 }
 
 // The hash under which tcp_arrives() will look for the packet's endpoints, if it comes to that.

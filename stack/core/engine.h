@@ -138,15 +138,11 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   };
 
   // --- ip_input.cc -----------------------------------------------------------------------------
-  // What can be said of a packet from the link before its turn comes.
-  struct Preview {
-    std::optional<wire::Ipv4View> packet;  // nothing if it is dropped
-    ip::DestinationClass destination = ip::DestinationClass::Local;
-    std::optional<std::uint64_t> demux_hash;
-  };
-  // Counts the packet and checks its IP header.
-  [[nodiscard]] Preview check_packet(const RxBuffer& packet);
-  void deliver(const Preview& preview, RxBuffer&& packet);
+  // Counts a packet from the link and checks its IP header: what can be done before its turn comes,
+  // and leaves it its block. Nothing if the packet is to be dropped.
+  [[nodiscard]] std::optional<Arrival> check_packet(const RxBuffer& packet);
+  // Its turn has come. Takes the block, also of what is dropped.
+  void deliver(std::optional<Arrival>& checked, RxBuffer&& packet);
   void deliver(const Arrival& arrival);
   void deliver_fragment(const Arrival& arrival);
   void icmp_arrives(const Arrival& arrival);

@@ -63,17 +63,18 @@ void Engine::receive(Bytes packet, Instant now, const PacketMeta& meta) {
 
 void Engine::receive(RxBuffer&& packet, Instant now) {
   set_now(now);
-  deliver(check_packet(packet), std::move(packet));
+  std::optional<Arrival> checked = check_packet(packet);
+  deliver(checked, std::move(packet));
 }
 
-void Engine::deliver(const Preview& preview, RxBuffer&& packet) {
+void Engine::deliver(std::optional<Arrival>& checked, RxBuffer&& packet) {
   buffer::SlabRef block = buffer::SlabRef::adopt(packet.release());
-  if (!preview.packet) return;
-  deliver(
-      {*preview.packet, packet.meta, std::move(block), preview.destination, preview.demux_hash});
+  if (!checked) return;
+  checked->block = std::move(block);
+  deliver(*checked);
 }
 
-Engine::Preview Engine::check_packet(const RxBuffer& packet) {
+std::optional<Engine::Arrival> Engine::check_packet(const RxBuffer& packet) {
   const Bytes octets = packet.packet();
   ++counters_.ip_in_receives;
   counters_.ip_in_octets += octets.size();
@@ -81,14 +82,14 @@ Engine::Preview Engine::check_packet(const RxBuffer& packet) {
   const auto view = wire::Ipv4View::parse(octets, &reason);
   if (!view) {
     counters_.drop(reason);
-    return {};
+    return std::nullopt;
   }
   const ip::InputVerdict verdict = ip::check_input(*view, addresses_);
   if (verdict.drop) {
     counters_.drop(*verdict.drop);
-    return {};
+    return std::nullopt;
   }
-  return {view, verdict.destination, {}};
+  return Arrival{*view, packet.meta, {}, verdict.destination, {}};
 }
 
 void Engine::deliver(const Arrival& arrival) {

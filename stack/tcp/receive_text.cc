@@ -65,7 +65,7 @@ void Connection::note_fin(Segment& seg) {
 void Connection::accept_in_order(const Segment& seg, Instant now) {
   std::size_t octets = 0;
   if (out_of_order_.empty()) {
-    octets = receive_queue_.keep(seg.slice());
+    octets = receive_queue_.keep(seg.block, seg.text);
     if (octets < seg.text.size()) {
       drop(DropReason::NoMemory);
       acknowledge_now();

@@ -48,10 +48,7 @@ struct Segment {
   [[nodiscard]] SeqNum end() const noexcept { return seq + len(); }
 
   // The text as a slice of its block. REQUIRES: block.
-  [[nodiscard]] buffer::Slice slice() const {
-    return {block, static_cast<std::uint32_t>(text.data() - block->data()),
-            static_cast<std::uint32_t>(text.size())};
-  }
+  [[nodiscard]] buffer::Slice slice() const { return buffer::Slice::of(block, text); }
 
   // Cuts octets of sequence space off the front: SYN first, then text. REQUIRES: FIN is not
   // reached.
