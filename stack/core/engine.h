@@ -129,10 +129,17 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
 
   // A packet on its way up: the IP packet, who vouches for it, and the block that it lies in.
   struct Arrival {
+    Arrival(const wire::Ipv4View& ip_packet, const PacketMeta& packet_meta,
+            ip::DestinationClass destination_class, buffer::SlabRef packet_block = {}) noexcept
+        : packet(ip_packet),
+          meta(packet_meta),
+          block(std::move(packet_block)),
+          destination(destination_class) {}
+
     wire::Ipv4View packet;
     PacketMeta meta;
     buffer::SlabRef block;
-    ip::DestinationClass destination = ip::DestinationClass::Local;
+    ip::DestinationClass destination;
     // Of a TCP segment's endpoints, where that is known already.
     std::optional<std::uint64_t> demux_hash;
   };

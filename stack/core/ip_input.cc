@@ -89,7 +89,7 @@ std::optional<Engine::Arrival> Engine::check_packet(const RxBuffer& packet) {
     counters_.drop(*verdict.drop);
     return std::nullopt;
   }
-  return Arrival{*view, packet.meta, {}, verdict.destination, {}};
+  return std::optional<Arrival>(std::in_place, *view, packet.meta, verdict.destination);
 }
 
 void Engine::deliver(const Arrival& arrival) {
@@ -117,7 +117,7 @@ void Engine::deliver_fragment(const Arrival& arrival) {
   if (!whole) return;
   const auto view = wire::Ipv4View::parse(whole->bytes());
   if (!view || view->is_fragment()) return;
-  deliver({*view, {}, whole->slab, arrival.destination, {}});
+  deliver(Arrival(*view, {}, arrival.destination, whole->slab));
 }
 
 // --- ICMP ----------------------------------------------------------------------------------------

@@ -158,11 +158,8 @@ void Engine::deliver_looped_back() {
   counters_.ip_in_octets += packet.length;
   const auto view = wire::Ipv4View::parse(packet.bytes());
   if (!view) return;
-  deliver({*view,
-           {.checksum = ChecksumStatus::Verified},
-           packet.slab,
-           addresses_.classify(view->destination()),
-           {}});
+  deliver(Arrival(*view, {.checksum = ChecksumStatus::Verified},
+                  addresses_.classify(view->destination()), packet.slab));
 }
 
 }  // namespace runnel::core

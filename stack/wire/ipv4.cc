@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <optional>
 
 #include "stack/wire/checksum.h"
 
@@ -27,7 +28,7 @@ std::optional<DropReason> header_fault(Bytes octets) noexcept {
 
 }  // namespace
 
-std::optional<Ipv4View> Ipv4View::parse(Bytes octets, DropReason* reason) noexcept {
+OptionalView<Ipv4View> Ipv4View::parse(Bytes octets, DropReason* reason) noexcept {
   std::optional<DropReason> fault = header_fault(octets);
   if (!fault && base::load_be<std::uint16_t>(octets, 2) > octets.size()) {
     fault = DropReason::IpTruncated;
@@ -39,7 +40,7 @@ std::optional<Ipv4View> Ipv4View::parse(Bytes octets, DropReason* reason) noexce
   return Ipv4View{octets.first(base::load_be<std::uint16_t>(octets, 2))};
 }
 
-std::optional<Ipv4View> Ipv4View::parse_quote(Bytes octets) noexcept {
+OptionalView<Ipv4View> Ipv4View::parse_quote(Bytes octets) noexcept {
   if (header_fault(octets)) return std::nullopt;
   const std::size_t total = base::load_be<std::uint16_t>(octets, 2);
   return Ipv4View{octets.first(std::min(total, octets.size()))};

@@ -3,12 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 
 #include "runnel/bytes.h"
 #include "runnel/drop_reason.h"
 #include "runnel/ip_address.h"
 #include "stack/base/byte_order.h"
+#include "stack/wire/optional_view.h"
 
 namespace runnel::wire {
 
@@ -29,12 +29,12 @@ inline constexpr std::size_t kIpv4MaxPacketOctets = 65535;
 class Ipv4View {
  public:
   // Returns the view, or the reason why these octets are not an IPv4 packet in `reason`.
-  [[nodiscard]] static std::optional<Ipv4View> parse(Bytes octets,
-                                                     DropReason* reason = nullptr) noexcept;
+  [[nodiscard]] static OptionalView<Ipv4View> parse(Bytes octets,
+                                                    DropReason* reason = nullptr) noexcept;
 
   // The same for a packet that an ICMP error quotes: it may end before its total length does,
   // and total_octets() is then what is there.
-  [[nodiscard]] static std::optional<Ipv4View> parse_quote(Bytes octets) noexcept;
+  [[nodiscard]] static OptionalView<Ipv4View> parse_quote(Bytes octets) noexcept;
 
   [[nodiscard]] std::size_t header_octets() const noexcept {
     return std::size_t{octets_[0] & 0x0fU} * 4;
@@ -77,6 +77,8 @@ class Ipv4View {
   [[nodiscard]] bool has_source_route() const noexcept;
 
  private:
+  friend class OptionalView<Ipv4View>;
+  Ipv4View() noexcept = default;
   explicit Ipv4View(Bytes octets) noexcept : octets_(octets) {}
   Bytes octets_;
 };
