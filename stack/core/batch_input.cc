@@ -67,6 +67,7 @@ void Engine::receive_window(std::span<RxBuffer> packets) {
   for (std::size_t i = 0; i < packets.size(); ++i) {
     if (handles[i].kind == Kind::Connection) prefetch(connections_.at(handles[i].index));
   }
+  wake_together(std::span(handles).first(packets.size()));
   for (std::size_t i = 0; i < packets.size(); ++i) deliver(arrivals[i], std::move(packets[i]));
 }
 

@@ -280,6 +280,10 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   // The same; null, which is counted, when there is no memory for one more that is awake.
   [[nodiscard]] HostedConnection* try_awake(std::uint32_t index);
   HostedConnection& host(std::uint32_t index);
+  // REQUIRES: it hibernates.
+  HostedConnection& wake(std::uint32_t index);
+  // Wakes all of these connections that hibernate. None of them has to go for another one.
+  void wake_together(std::span<const DemuxHandle> handles);
   // False when there is no memory for the record.
   [[nodiscard]] bool hibernate(HostedConnection& hosted);
   [[nodiscard]] bool may_hibernate(const HostedConnection& hosted) const noexcept;
@@ -289,7 +293,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   // Has connections hibernate until no more than `most` are awake, or `looks` were looked at.
   void limit_awake(std::size_t most, std::size_t looks);
   void look_at(base::IntrusiveList& list);
-  void make_room_awake();
+  void make_room_awake(std::size_t count);
 
   // --- Looking up ------------------------------------------------------------------------------
   // The connection, awake; null for a stale handle.

@@ -9,29 +9,54 @@
 // used since they were looked at last have to go when there are too many (the clock algorithm). So
 // packets that are spread over a million connections touch the memory of a few, which stays in the
 // processor's cache, and do not drive out the connections that are used all the time.
+#include <algorithm>
+
 #include "stack/core/engine.h"
 
 namespace runnel::core {
 
 namespace {
 
-// How many visitors, and then others, are looked at before one more is woken. Visitors want to be
-// looked at twice.
-constexpr std::size_t kLooksAtVisitors = 3;
-constexpr std::size_t kLooksToMakeRoom = 8;
-
-// Twice as many, of four kilobytes each, are to fit into a processor's own cache.
+// Twice as many, of three kilobytes each, are to fit into a processor's own cache.
 constexpr std::size_t kFewVisitors = 64;
+// So many more come before the first of them are looked at, one after the other: what makes records
+// is as much code as a processor's cache holds, which it is not to be fetched into for each.
+constexpr std::size_t kVisitorsAtOnce = 32;
+
+// How many visitors are looked at for one that hibernates: they want to be looked at twice.
+constexpr std::size_t kLooksAtVisitor = 3;
+// How many residents are looked at, or visitors if there are none, before one more is woken.
+constexpr std::size_t kLooksToMakeRoom = 8;
 
 }  // namespace
 
 HostedConnection& Engine::awake(std::uint32_t index) {
   ConnectionPlace& place = connections_.at(index);
   if (place.awake != nullptr) return *place.awake;
-  make_room_awake();
+  make_room_awake(1);
+  return wake(index);
+}
+
+HostedConnection& Engine::wake(std::uint32_t index) {
   HostedConnection& connection = host(index);
-  connection.tcp.wake(place.idle);
+  connection.tcp.wake(connections_.at(index).idle);
   return connection;
+}
+
+// Those for which there is no memory go on hibernating: their packets ask again.
+void Engine::wake_together(std::span<const DemuxHandle> handles) {
+  const auto is_at_rest = [&](DemuxHandle handle) {
+    return handle.kind == Kind::Connection && connections_.at(handle.index).awake == nullptr;
+  };
+  const auto count = static_cast<std::size_t>(std::ranges::count_if(handles, is_at_rest));
+  if (count == 0) return;
+  make_room_awake(count);
+  try {
+    for (const DemuxHandle handle : handles) {
+      if (is_at_rest(handle)) wake(handle.index);
+    }
+  } catch (const std::bad_alloc&) {
+  }
 }
 
 HostedConnection* Engine::try_awake(std::uint32_t index) {
@@ -72,8 +97,9 @@ bool Engine::may_hibernate(const HostedConnection& connection) const noexcept {
 
 void Engine::limit_awake(std::size_t most, std::size_t looks) {
   if (connections_.size() <= most) return;
-  for (std::size_t i = 0; i < kLooksAtVisitors && visitor_count_ > kFewVisitors; ++i) {
-    look_at(visitors_);
+  if (visitor_count_ >= kFewVisitors + kVisitorsAtOnce) {
+    constexpr std::size_t kLooks = kVisitorsAtOnce * kLooksAtVisitor;
+    for (std::size_t i = 0; i < kLooks && visitor_count_ > kFewVisitors; ++i) look_at(visitors_);
   }
   for (; looks > 0 && awake_.size() > most; --looks) {
     look_at(residents_.empty() ? visitors_ : residents_);
@@ -135,9 +161,10 @@ Result<TcpInfo> Engine::info(ConnectionId id) {
   });
 }
 
-void Engine::make_room_awake() {
+// For so many more.
+void Engine::make_room_awake(std::size_t count) {
   const std::size_t limit = config_.awake_connections;
-  limit_awake(limit > 0 ? limit - 1 : 0, kLooksToMakeRoom);
+  limit_awake(limit - std::min(limit, count), count * kLooksToMakeRoom);
 }
 
 }  // namespace runnel::core

@@ -18,7 +18,7 @@ bool is_much_later(Instant deadline, Instant armed, Instant now) noexcept {
 }  // namespace
 
 HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple, tcp::SharedConfig config) {
-  make_room_awake();
+  make_room_awake(1);
   const auto key = connections_.create([&](void* storage, const auto& k) {
     new (storage) ConnectionPlace(k.index, tuple, std::move(config));
   });
