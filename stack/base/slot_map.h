@@ -120,7 +120,13 @@ class SlotMap {
   static constexpr std::uint32_t kNone = UINT32_MAX;
   static constexpr std::size_t kMostChunkOctets = std::size_t{1} << 18U;
 
-  struct Slot {
+  // A slot that fills whole lines of the processor's cache shares none with its neighbors.
+  [[nodiscard]] static constexpr std::size_t slot_alignment() noexcept {
+    constexpr std::size_t kCacheLine = 64;
+    constexpr std::size_t kLeast = std::max(alignof(T), alignof(std::uint32_t));
+    return (sizeof(T) + kLeast) % kCacheLine == 0 ? kCacheLine : kLeast;
+  }
+  struct alignas(slot_alignment()) Slot {
     alignas(std::max(alignof(T), alignof(std::uint32_t)))  //
         std::byte storage[std::max(sizeof(T), sizeof(std::uint32_t))];
     std::uint32_t generation;

@@ -83,7 +83,7 @@ std::optional<std::uint64_t> Engine::demux_hash_of(const wire::Ipv4View& packet)
 void Engine::prefetch(DemuxHandle handle) const noexcept {
   switch (handle.kind) {
     case Kind::Connection:
-      fetch(connections_.address_of(handle.index), sizeof(ConnectionPlace));
+      fetch(connections_.address_of(handle.index), ConnectionPlace::kUsualOctets);
       return;
     case Kind::SynReceived:
       fetch(half_open_.address_of(handle.index), sizeof(HalfOpen));
@@ -97,11 +97,7 @@ void Engine::prefetch(DemuxHandle handle) const noexcept {
 }
 
 void Engine::prefetch(const ConnectionPlace& place) noexcept {
-  if (place.awake != nullptr) {
-    fetch(place.awake, sizeof(HostedConnection));
-  } else {
-    fetch(place.idle.address(), tcp::IdleRecord::kUsualOctets);
-  }
+  if (place.awake != nullptr) fetch(place.awake, sizeof(HostedConnection));
 }
 
 }  // namespace runnel::core

@@ -34,20 +34,25 @@ struct AwakeNode : base::ListNode {
 struct HostedConnection;
 
 // Where a connection lives in the stack, under the index of its handle: what finds it, its timer,
-// and the connection itself, or the record that it has become. See Engine::awake().
+// and where the connection itself is, or the record that it has become. See Engine::awake().
+//
+// In the table of them each begins with a line of the processor's cache and ends with one.
 struct ConnectionPlace {
   ConnectionPlace(std::uint32_t index, const tcp::FourTuple& at, tcp::SharedConfig shared)
-      : tuple(at), timer(TimerOwner::Connection, index), config(std::move(shared)) {}
+      : tuple(at), config(std::move(shared)), timer(TimerOwner::Connection, index) {}
 
   tcp::FourTuple tuple;
   std::uint32_t awake_index = 0;  // in the table of those that are awake
-  OwnedTimer timer;
   tcp::SharedConfig config;
   HostedConnection* awake = nullptr;  // null while it hibernates
-  tcp::IdleRecord idle;               // holds while it does; its memory is kept for the next time
+  OwnedTimer timer;
+  tcp::IdleRecord idle;  // holds while it hibernates
+
+  // Up to the end of what few records exceed.
+  static constexpr std::size_t kUsualOctets = 192;
 };
-// With the record, the demux and the socket it is to be no more than 512 octets.
-static_assert(sizeof(ConnectionPlace) <= 128);
+// With the table's generation, demux and socket it is to be no more than 512 octets.
+static_assert(sizeof(ConnectionPlace) == 256 - sizeof(void*));
 
 // A connection that is awake.
 struct HostedConnection {

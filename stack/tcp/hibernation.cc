@@ -12,27 +12,22 @@
 
 namespace runnel::tcp {
 
-bool IdleRecord::assign(Bytes octets, Header header) noexcept {
-  const std::size_t needed = block_octets(octets.size());
-  if (block_ == nullptr || block_octets(this->octets().size()) != needed) {
-    std::unique_ptr<std::uint8_t[]> block(new (std::nothrow) std::uint8_t[needed]);
-    if (block == nullptr) return false;
-    block_ = std::move(block);
+bool IdleRecord::assign(Bytes octets, const Header& header) noexcept {
+  if (octets.size() <= kRoom) {
+    longer_.reset();
+  } else if (longer_ == nullptr || header_.size_octets != octets.size()) {
+    std::unique_ptr<std::uint8_t[]> longer(new (std::nothrow) std::uint8_t[octets.size()]);
+    if (longer == nullptr) return false;
+    longer_ = std::move(longer);
   }
-  header.size_octets = static_cast<std::uint16_t>(octets.size());
-  std::memcpy(block_.get(), &header, sizeof(header));
-  std::memcpy(block_.get() + sizeof(header), octets.data(), octets.size());
+  header_ = header;
+  header_.size_octets = static_cast<std::uint16_t>(octets.size());
+  std::memcpy(longer_ != nullptr ? longer_.get() : room_.data(), octets.data(), octets.size());
   return true;
 }
 
 Bytes IdleRecord::octets() const noexcept {
-  return {block_.get() + sizeof(Header), header().size_octets};
-}
-
-IdleRecord::Header IdleRecord::header() const noexcept {
-  Header header;
-  std::memcpy(&header, block_.get(), sizeof(header));
-  return header;
+  return {longer_ != nullptr ? longer_.get() : room_.data(), header_.size_octets};
 }
 
 // Timers may run: the stack's wheel keeps them. A soft error stays with the connection until it is
@@ -88,8 +83,7 @@ void Connection::archive(Archive& archive) {
 
 bool Connection::hibernate(IdleRecord& record) {
   RestPatterns& patterns = environment_.rest_patterns;
-  IdleRecord::Header header;
-  if (!record.is_blank()) header = record.header();
+  IdleRecord::Header header = record.header();
   const std::uint8_t before =
       std::exchange(header.pattern, patterns.expected_after(header.pattern));
   header.reference = last_heard_;
@@ -112,7 +106,7 @@ bool Connection::hibernate(IdleRecord& record) {
 }
 
 void Connection::leave_to([[maybe_unused]] const IdleRecord& record) noexcept {
-  const IdleRecord::Header header = record.header();
+  const IdleRecord::Header& header = record.header();
   base::WordDifferences differences;
   (void)compare(environment_.rest_patterns.words(header.pattern), header.reference, differences);
   assert(std::ranges::equal(differences.finish(), record.octets()));
@@ -120,7 +114,7 @@ void Connection::leave_to([[maybe_unused]] const IdleRecord& record) noexcept {
 }
 
 void Connection::wake(const IdleRecord& record) {
-  const IdleRecord::Header header = record.header();
+  const IdleRecord::Header& header = record.header();
   wake_to(record.octets(), header);
   environment_.rest_patterns.release(header.pattern);
 }

@@ -1,6 +1,7 @@
 // A connection at rest, as small as it gets.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,6 +31,9 @@ namespace runnel::tcp {
 //
 // What the connection was promised by the memory budget stays promised: a record has to be woken
 // before it is thrown away.
+//
+// A record has room in itself for what is usual, so that nothing else has to be fetched from memory
+// to wake a connection; what is longer lies elsewhere.
 class IdleRecord {
  public:
   // How to read the octets.
@@ -42,29 +46,23 @@ class IdleRecord {
     std::uint8_t accepted_differences = 0;  // when it was chosen
   };
 
-  // Remembers a copy of `octets`. The memory of what it remembered before is used again if it fits.
-  // False, and nothing has changed, when there is no memory.
-  [[nodiscard]] bool assign(Bytes octets, Header header) noexcept;
+  IdleRecord() noexcept {}  // leaves the room as it is
 
-  // Nothing was remembered yet. What was stays readable after the connection was woken.
-  [[nodiscard]] bool is_blank() const noexcept { return block_ == nullptr; }
-  // REQUIRES: !is_blank().
+  // Remembers a copy of `octets`. False, and nothing has changed, when there is no memory.
+  [[nodiscard]] bool assign(Bytes octets, const Header& header) noexcept;
+
+  // What was remembered last stays readable after the connection was woken. As it was made when
+  // nothing was remembered yet.
   [[nodiscard]] Bytes octets() const noexcept;
-  [[nodiscard]] Header header() const noexcept;
-  // Where all of it is, to have it fetched from memory. Few are longer than usual.
-  [[nodiscard]] const void* address() const noexcept { return block_.get(); }
-  static constexpr std::size_t kUsualOctets = 128;
+  [[nodiscard]] const Header& header() const noexcept { return header_; }
+
+  // Of octets, twice as many as a connection with timestamps needs after its first exchange.
+  static constexpr std::size_t kRoom = 136;
 
  private:
-  // The blocks' sizes are those of the heap, which leaves a word to its own use.
-  [[nodiscard]] static constexpr std::size_t block_octets(std::size_t octets) noexcept {
-    constexpr std::size_t kStep = 2 * sizeof(void*);
-    const std::size_t needed = sizeof(Header) + octets + sizeof(void*);
-    return (needed + kStep - 1) / kStep * kStep - sizeof(void*);
-  }
-
-  std::unique_ptr<std::uint8_t[]> block_;  // the header, and the octets
+  Header header_;
+  std::unique_ptr<std::uint8_t[]> longer_;  // the octets, if there are more than kRoom
+  std::array<std::uint8_t, kRoom> room_;    // otherwise
 };
-static_assert(sizeof(IdleRecord) == sizeof(void*));
 
 }  // namespace runnel::tcp
