@@ -2,16 +2,20 @@
 //
 // Theory of operation. Among a million connections nothing that a packet needs is in the cache: its
 // bucket of the demux, what the bucket names, and what that refers to in turn. One by one every
-// packet waits for all three. A batch is read four times instead, and what the next reading needs
+// packet waits for all three. A batch is read five times instead, and what the next reading needs
 // is fetched meanwhile:
 //
 //    first     check the IP header, hash the endpoints;   fetch the bucket
 //    second    look into the bucket;                      fetch the connection's place, or a record
 //    third     look into the place;                       fetch the connection itself
-//    fourth    hand up the packet, as receive() of a single packet does
+//    fourth    wake it if it is at rest
+//    fifth     hand up the packet, as receive() of a single packet does
 //
-// Nothing but the fourth changes any state, and it asks the demux again (with the same hash): an
-// earlier packet of the batch may have opened or closed what a later one is for.
+// The fourth is one for the sake of the cache for code, which the code that wakes connections fills
+// by itself: it is fetched once for all of them.
+//
+// Nothing but the fifth changes anything that can be seen, and it asks the demux again (with the
+// same hash): an earlier packet of the batch may have opened or closed what a later one is for.
 #include <algorithm>
 #include <array>
 #include <cstdint>
