@@ -118,18 +118,26 @@ MaximumSizes Engine::maximum_sizes(const IpAddress& remote) {
 
 // --- Calls on a connection -----------------------------------------------------------------------
 
-HostedConnection* Engine::usable(ConnectionId id) {
-  HostedConnection* const connection = hosted(id);
-  return connection != nullptr && connection->is_accepted ? connection : nullptr;
+Result<HostedConnection*> Engine::called(ConnectionId id) {
+  if (connections_.find(id.index, id.generation) == nullptr) return Errc::invalid_handle;
+  HostedConnection* const connection = try_awake(id.index);
+  if (connection == nullptr) return Errc::no_buffer_space;
+  return connection;
+}
+
+Result<HostedConnection*> Engine::usable(ConnectionId id) {
+  const auto connection = called(id);
+  if (connection && !(*connection)->is_accepted) return Errc::invalid_handle;
+  return connection;
 }
 
 template <typename Call>
 auto Engine::on_connection(ConnectionId id, Call&& call)
     -> decltype(call(std::declval<tcp::Connection&>())) {
-  HostedConnection* const connection = usable(id);
-  if (connection == nullptr) return Errc::invalid_handle;
-  auto outcome = call(connection->tcp);
-  settle(*connection);
+  const auto connection = usable(id);
+  if (!connection) return connection.error();
+  auto outcome = call((*connection)->tcp);
+  settle(**connection);
   return outcome;
 }
 
@@ -153,13 +161,15 @@ Result<Buffer> Engine::take(ConnectionId id, std::size_t most) {
 
 // What is unread keeps `from` awake while `to` is looked up.
 Result<std::size_t> Engine::forward(ConnectionId from, ConnectionId to, std::size_t most) {
-  HostedConnection* const source = usable(from);
-  if (source == nullptr) return Errc::invalid_handle;
+  const auto found = usable(from);
+  if (!found) return found.error();
+  HostedConnection* const source = *found;
   Result<Buffer> front = source->tcp.share(most);
   if (!front) return front.error();
   if (front->empty()) return std::size_t{0};
-  HostedConnection* const sink = usable(to);
-  if (sink == nullptr) return Errc::invalid_handle;
+  const auto other = usable(to);
+  if (!other) return other.error();
+  HostedConnection* const sink = *other;
 
   Result<std::size_t> moved = std::size_t{0};
   for (;;) {
@@ -210,8 +220,9 @@ Result<void> Engine::close(ConnectionId id) {
 }
 
 Result<void> Engine::abort(ConnectionId id) {
-  HostedConnection* const connection = hosted(id);
-  if (connection == nullptr) return Errc::invalid_handle;
+  const auto found = called(id);
+  if (!found) return found.error();
+  HostedConnection* const connection = *found;
   connection->is_accepted = true;
   connection->held_events.clear();
   // In TIME-WAIT the TCB is the record (RFC 9293 section 3.10.5).

@@ -77,12 +77,14 @@ std::optional<Event> Engine::poll_event() {
   }
   if (events_.empty()) return std::nullopt;
   const Event event = events_.front();
-  events_.pop_front();
   if (event.kind == EventKind::Incoming) {
     if (Listener* const l = listener(event.listener)) l->is_incoming_reported = false;
-  } else if (HostedConnection* const c = hosted(event.connection)) {
-    c->tcp.event_fetched(event.kind);
+  } else if (const auto connection = called(event.connection)) {
+    (*connection)->tcp.event_fetched(event.kind);
+  } else if (connection.error() == Errc::no_buffer_space) {
+    return std::nullopt;  // it waits until its connection can be woken
   }
+  events_.pop_front();
   return event;
 }
 

@@ -300,8 +300,11 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   [[nodiscard]] HostedConnection* hosted(ConnectionId id) {
     return connections_.find(id.index, id.generation) != nullptr ? &awake(id.index) : nullptr;
   }
-  // As hosted(), for the application: not what it has given up.
-  [[nodiscard]] HostedConnection* usable(ConnectionId id);
+  // The same for a call of the application. Errors: invalid_handle, no_buffer_space (there is no
+  // memory to wake it).
+  [[nodiscard]] Result<HostedConnection*> called(ConnectionId id);
+  // As called(), but for connections that were not accepted yet.
+  [[nodiscard]] Result<HostedConnection*> usable(ConnectionId id);
   [[nodiscard]] Listener* listener(ListenerId id) noexcept {
     return listeners_.find(id.index, id.generation);
   }

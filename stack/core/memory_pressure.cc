@@ -11,7 +11,8 @@ bool Engine::has_room_for_writers() const noexcept {
 }
 
 void Engine::wait_for_memory(ConnectionId id) {
-  HostedConnection* const connection = hosted(id);
+  const ConnectionPlace* const place = connections_.find(id.index, id.generation);
+  HostedConnection* const connection = place != nullptr ? place->awake : nullptr;
   if (connection == nullptr || connection->waits_for_memory) return;
   connection->waits_for_memory = true;
   memory_waiters_.push_back(id);

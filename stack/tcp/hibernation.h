@@ -14,10 +14,9 @@ namespace runnel::tcp {
 // Theory of operation. A connection is large: loss recovery, congestion control, path MTU search,
 // ECN and the rest of it take three kilobytes. Of most connections of a busy host nothing is in
 // flight and nothing waits, and then nearly all of that is zero, or small, or follows from the
-// parameters. So such a connection can hibernate: its variables become a record of one or
-// two hundred octets, and when a segment, a timer or the application asks for it, a Connection is
-// made of them again. LISTEN, SYN-RECEIVED and TIME-WAIT have records of their own kind all the
-// time.
+// parameters. So such a connection can hibernate: its variables become a record of about a hundred
+// octets, and when a segment, a timer or the application asks for it, a Connection is made of them
+// again. LISTEN, SYN-RECEIVED and TIME-WAIT have records of their own kind all the time.
 //
 // The record is exact: nobody, on the wire or at the socket, can tell whether a connection has
 // hibernated. Three steps lead to it, and back:

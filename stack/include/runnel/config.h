@@ -214,17 +214,19 @@ struct Config {
   std::size_t gso_maximum_octets = 65535;
 
   // One budget for every octet that the stack holds for packets and streams. What connections take
-  // by themselves is not charged: the numbers below limit it.
+  // by themselves is not charged, at rest or awake: the numbers below limit it.
   std::size_t memory_budget_octets = std::size_t{512} << 20U;
 
   // What peers may send at once, the windows of all connections that receive together: what the
   // link's queue towards the stack holds, which would lose the rest. 0: no such limit.
   std::size_t receive_windows_total_octets = 0;
 
+  // Each takes some 300 octets, with its entry in the table of endpoints.
   std::size_t maximum_connections = std::size_t{1} << 20U;
-  // So many connections are kept as they are, of some three kilobytes each. When there are more,
-  // those at rest that were not used for longest become records of some two hundred octets until
-  // they are used again, which takes a microsecond and is not seen on the wire.
+  // So many connections are kept as they are, of three kilobytes more each. When there are more,
+  // those at rest that were not used for longest become records, mostly within the 300 octets, until
+  // they are used again, which takes less than a microsecond and is not seen on the wire. Those with
+  // octets under way, or not read yet, are awake beyond this number.
   std::size_t awake_connections = std::size_t{1} << 13U;
   std::size_t maximum_time_wait = std::size_t{1} << 17U;
 

@@ -176,7 +176,9 @@ class Stack {
   // Returns how many were taken, fewer than data.size() when the queue fills; Writable follows when
   // there is room again. Transmits nothing itself: that is the next poll_transmit().
   // Errors: would_block        the queue is full
-  //         no_buffer_space    the stack's memory budget is spent; Writable follows too
+  //         no_buffer_space    the stack's memory budget is spent; Writable follows too, unless
+  //                            the system has no memory to wake a connection at rest
+  //                            (Config::awake_connections): then every call of it fails so
   //         broken_pipe        after shutdown_write() or close()
   //         connection_reset, timed_out, ...   what ended the connection
   //         invalid_handle
