@@ -151,6 +151,19 @@ TEST(SlotMap, AlignsItsObjects) {
   }
 }
 
+// Not aligned itself; with its generation it fills four lines of the processor's cache.
+TEST(SlotMap, WhatFillsWholeLinesSharesNone) {
+  struct FourLines {
+    std::array<std::uint64_t, 31> words;
+  };
+  SlotMap<FourLines> slots;
+  for (int i = 0; i < 100; ++i) {
+    const auto key = slots.create([](void* storage, const auto&) { new (storage) FourLines; });
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&slots.at(key.index)) % 64, 0U);
+    EXPECT_EQ(slots.address_of(key.index), &slots.at(key.index));
+  }
+}
+
 // Large enough for a chunk to have few of them.
 struct Large {
   std::array<std::uint8_t, 4000> octets;
