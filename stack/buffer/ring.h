@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <cstddef>
@@ -22,17 +23,22 @@ namespace runnel::buffer {
 // follows soon where one comes and goes with every request and its response; clear() frees it.
 // Nothing throws: what needs memory returns false when there is none, and then has changed nothing.
 //
+// With kInside it has the first block within itself, for so many elements: whoever rarely holds
+// more never needs memory. Such a ring stays where it is.
+//
 // INVARIANT: capacity is a power of two; block_ is null exactly when nothing is held, reserved or
 // kept.
-template <typename T>
+template <typename T, std::size_t kInside = 0>
 class Ring {
   static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>);
   static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+  static_assert(kInside == 0 || std::has_single_bit(kInside));
 
  public:
-  Ring() noexcept = default;
-  Ring(Ring&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
-  Ring& operator=(Ring&& other) noexcept {
+  Ring() noexcept {}  // not defaulted: the block inside is nothing to be set to zero
+  Ring(Ring&& other) noexcept requires(kInside == 0)
+      : block_(std::exchange(other.block_, nullptr)) {}
+  Ring& operator=(Ring&& other) noexcept requires(kInside == 0) {
     std::swap(block_, other.block_);
     return *this;
   }
@@ -44,7 +50,7 @@ class Ring {
   [[nodiscard]] std::size_t count() const noexcept { return block_ == nullptr ? 0 : block_->count; }
   // What the block costs in memory; nothing while it is only kept.
   [[nodiscard]] std::size_t allocated_octets() const noexcept {
-    return empty() ? 0 : sizeof(Block) + block_->capacity * sizeof(T);
+    return empty() || is_inside() ? 0 : sizeof(Block) + block_->capacity * sizeof(T);
   }
 
   // The i-th element from the front. REQUIRES: i < count().
@@ -147,7 +153,26 @@ class Ring {
     }
   };
 
+  struct Nothing {};
+  struct InsideBlock {
+    alignas(Block) std::array<std::byte, sizeof(Block) + kInside * sizeof(T)> octets;
+  };
+
+  [[nodiscard]] bool is_inside() const noexcept {
+    if constexpr (kInside == 0) {
+      return false;
+    } else {
+      return static_cast<const void*>(block_) == &inside_;
+    }
+  }
+
   [[nodiscard]] bool grow(std::size_t elements) noexcept {
+    if constexpr (kInside > 0) {
+      if (block_ == nullptr && elements <= kInside) {
+        block_ = ::new (static_cast<void*>(&inside_)) Block{kInside, 0, 0};
+        return true;
+      }
+    }
     if (elements > kLargest) return false;
     const std::size_t capacity = std::bit_ceil(std::max(elements, kSmallest));
     void* const memory = ::operator new(sizeof(Block) + capacity * sizeof(T), std::nothrow);
@@ -163,9 +188,13 @@ class Ring {
     return true;
   }
 
-  void free_block() noexcept { ::operator delete(std::exchange(block_, nullptr)); }
+  void free_block() noexcept {
+    if (!is_inside()) ::operator delete(block_);
+    block_ = nullptr;
+  }
 
   Block* block_ = nullptr;
+  [[no_unique_address]] std::conditional_t<(kInside > 0), InsideBlock, Nothing> inside_;
 };
 
 }  // namespace runnel::buffer

@@ -22,8 +22,11 @@ HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple, tcp::Sh
   const auto key = connections_.create([&](void* storage, const auto& k) {
     new (storage) ConnectionPlace(k.index, tuple, std::move(config));
   });
-  demux_.insert(hash_of(tuple), {Kind::Connection, key.index});
-  return &host(key.index);
+  const std::uint64_t hash = hash_of(tuple);
+  demux_.insert(hash, {Kind::Connection, key.index});
+  HostedConnection& connection = host(key.index);
+  connection.demux_hash = hash;
+  return &connection;
 }
 
 void Engine::erase_connection(HostedConnection& connection) {
@@ -64,7 +67,9 @@ void Engine::settle(HostedConnection& connection) {
 
 void Engine::leave_demux(HostedConnection& connection) {
   connection.is_demuxed = false;
-  demux_.erase(hash_of(connection.tcp.tuple()), {Kind::Connection, connection.tcp.id().index});
+  const tcp::FourTuple& tuple = connection.tcp.tuple();
+  if (connection.demux_hash) last_hashed_ = {tuple, *connection.demux_hash};
+  demux_.erase(hash_of(tuple), {Kind::Connection, connection.tcp.id().index});
 }
 
 // The connection's place in the demux goes to a small record; what the application has not read

@@ -73,7 +73,8 @@ struct HostedConnection {
   // Found by its tuple. Not when TIME-WAIT's record has taken over or nothing is left but octets
   // that the application has not read.
   bool is_demuxed = true;
-  bool waits_for_memory = false;  // it is in Engine::memory_waiters_
+  std::optional<std::uint64_t> demux_hash;  // as long as it has not hibernated
+  bool waits_for_memory = false;            // it is in Engine::memory_waiters_
   // Whose quota of Fast Opens it counts in, until the handshake is over.
   ListenerId fast_open_listener;
   bool is_accepted = true;  // or needs no accept(): the application knows it

@@ -35,7 +35,11 @@ Connection::Verdict Connection::check_ack(const Segment& seg, Instant now) {
   const bool says_nothing = says_nothing_new(seg);
   if (snd_.wnd == 0) unanswered_since_ = kNever;  // the peer lives, its window is closed
   update_send_window(seg, now);
-  process_acknowledgment(seg, says_nothing, now);
+  if (concerns_no_data(seg)) {
+    process_acknowledgment_of_no_data(seg, now);
+  } else {
+    process_acknowledgment(seg, says_nothing, now);
+  }
   advance_state_by_ack(now);
   return state_ == State::Closed || state_ == State::TimeWait ? Verdict::Discard
                                                               : Verdict::Continue;

@@ -260,6 +260,10 @@ class Connection {
   // The send buffer follows the congestion window; Writable, if somebody waits for it.
   void make_room_for_writer();
 
+  // --- ack_of_no_data.cc: the short way through the fifth step ---------------------------------
+  [[nodiscard]] bool concerns_no_data(const Segment& seg) const noexcept;
+  void process_acknowledgment_of_no_data(const Segment& seg, Instant now);
+
   // --- congestion_response.cc: what the congestion controller hears ----------------------------
   // SMSS is known, and how often our SYN was lost.
   void begin_congestion_control(unsigned lost_syns, Instant now);

@@ -14,7 +14,7 @@ void Connection::open_active(SeqNum iss, Instant now, std::uint32_t timestamp_of
   snd_.iss = snd_.una = iss;
   snd_.nxt = iss + 1;
   timestamps_ = Timestamps(timestamp_offset);
-  recovery_ = LossRecovery(iss);
+  recovery_.begin(iss);
   recovery_.allow_undo(config_->undo_spurious_recovery);
   is_handshake_pending_ = true;
   last_heard_ = last_moved_ = now;
@@ -43,7 +43,7 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
   peer_mss_ = open.peer_mss_octets;
   start_path_mtu_discovery(now);
   begin_congestion_control(open.syn_ack_retransmissions, now);
-  recovery_ = LossRecovery(open.iss);
+  recovery_.begin(open.iss);
   recovery_.allow_undo(config_->undo_spurious_recovery);
   if (open.syn_ack_sent_at) {
     syn_sent_at_ = open.syn_ack_sent_at;

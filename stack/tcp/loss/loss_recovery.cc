@@ -126,6 +126,14 @@ AckFindings LossRecovery::on_ack(const Ack& ack) noexcept {
   return findings;
 }
 
+base::OptionalDuration LossRecovery::on_fin_acknowledged(SeqNum ack, Instant now) noexcept {
+  base::OptionalDuration rtt;
+  board_.acknowledge(ack, [&](const SentRange& fin) {
+    if (!fin.is_retransmitted) rtt = now - fin.sent_at;
+  });
+  return rtt;
+}
+
 void LossRecovery::update_scoreboard(const Ack& ack, AckFindings& findings) noexcept {
   const std::uint32_t sacked_before = board_.sacked_octets();
   if (ack.una < ack.ack) {

@@ -38,6 +38,8 @@ class LossRecovery {
  public:
   explicit LossRecovery(SeqNum iss) noexcept : dupack_(iss) {}
 
+  // The connection is opened with this initial sequence number; before anything else.
+  void begin(SeqNum iss) noexcept { dupack_ = DupackRecovery(iss); }
   // The handshake has agreed upon SACK: RACK-TLP and PRR. Without, RFC 6582.
   void use_sack(bool agreed) noexcept { uses_sack_ = agreed; }
   [[nodiscard]] bool uses_sack() const noexcept { return uses_sack_; }
@@ -70,6 +72,14 @@ class LossRecovery {
     std::uint32_t smss_octets = 0;
   };
   [[nodiscard]] AckFindings on_ack(const Ack& ack) noexcept;
+  // Whether nothing is going on that an ACK without SACK blocks could end.
+  [[nodiscard]] bool is_at_ease() const noexcept {
+    return phase_ == RecoveryPhase::Open && !tail_loss_.is_outstanding() && !mtu_probe_;
+  }
+  // The FIN, which was all that was in flight, is acknowledged: returns its round trip, unless it
+  // was sent more than once. The rest of on_ack() looks ahead, where there is nothing any more.
+  // REQUIRES: is_at_ease().
+  [[nodiscard]] base::OptionalDuration on_fin_acknowledged(SeqNum ack, Instant now) noexcept;
   void on_handshake(Duration rtt, Instant now) noexcept { rack_.on_handshake(rtt, now); }
   // A round trip was measured, be it by the echo of a timestamp.
   void on_rtt_sample() noexcept { tail_loss_.on_rtt_sample(); }

@@ -9,14 +9,6 @@ namespace {
 
 using Fate = SentRange::Fate;
 
-// Makes one range of those from the first-th up to the one before `end`.
-void merge(buffer::Ring<SentRange>& ranges, std::size_t first, std::size_t end) noexcept {
-  const std::size_t surplus = end - first - 1;
-  ranges[first].range.end = ranges[end - 1].range.end;
-  for (std::size_t i = end; i < ranges.count(); ++i) ranges[i - surplus] = ranges[i];
-  for (std::size_t i = 0; i < surplus; ++i) ranges.pop_back();
-}
-
 }  // namespace
 
 bool Scoreboard::on_transmit(const SeqRange& range, std::uint16_t segment_octets, Instant now,
@@ -61,8 +53,15 @@ void Scoreboard::on_retransmit(const SeqRange& range, std::uint16_t segment_octe
   }
   // What left together is one range again: its segments are cut from its beginning, and need not
   // end where those of the first transmission did.
-  if (is_one_frame && i > first + 1) merge(ranges_, first, i);
+  if (is_one_frame && i > first + 1) merge(first, i);
   if (range.begin <= lost_from_ && lost_from_ < range.end) lost_from_ = range.end;
+}
+
+void Scoreboard::merge(std::size_t first, std::size_t end) noexcept {
+  const std::size_t surplus = end - first - 1;
+  ranges_[first].range.end = ranges_[end - 1].range.end;
+  for (std::size_t i = end; i < ranges_.count(); ++i) ranges_[i - surplus] = ranges_[i];
+  for (std::size_t i = 0; i < surplus; ++i) ranges_.pop_back();
 }
 
 void Scoreboard::set_fate(std::size_t index, Fate fate) noexcept {

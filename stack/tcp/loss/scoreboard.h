@@ -130,7 +130,11 @@ class Scoreboard {
   [[nodiscard]] std::size_t split_up(std::size_t i, SeqNum at) noexcept;
   [[nodiscard]] bool split_down(std::size_t i, SeqNum at) noexcept;
 
-  buffer::Ring<SentRange> ranges_;
+  // Makes one range of those from the first-th up to the one before `end`.
+  void merge(std::size_t first, std::size_t end) noexcept;
+
+  // A FIN, or a request in one frame, is all that many connections ever have in flight.
+  buffer::Ring<SentRange, 1> ranges_;
   buffer::Ring<SentRange> newly_lost_;  // without memory it misses some: for controllers only
   std::uint32_t in_flight_ = 0;         // octets
   std::uint32_t sacked_ = 0;

@@ -28,6 +28,9 @@ class TailLossProbe {
   [[nodiscard]] bool may_probe() const noexcept { return !end_ && has_sample_since_; }
   void on_rtt_sample() noexcept { has_sample_since_ = true; }
 
+  // One has left, and is not answered.
+  [[nodiscard]] bool is_outstanding() const noexcept { return end_.has_value(); }
+
   // The probe has left, and SND.NXT is now `nxt`. With `resent` it was the last segment again.
   void on_probe(SeqNum nxt, std::optional<SeqRange> resent) noexcept {
     end_ = nxt;

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <random>
+#include <type_traits>
 #include <utility>
 
 namespace runnel::buffer {
@@ -48,6 +49,23 @@ TEST(Ring, RefusesMoreElementsThanItCanCount) {
   EXPECT_EQ(ring.allocated_octets(), 0U);
 }
 
+TEST(Ring, HasItsFirstElementsInside) {
+  Ring<Item, 2> ring;
+  ASSERT_TRUE(ring.push_back(std::make_unique<int>(1)));
+  ASSERT_TRUE(ring.push_front(std::make_unique<int>(0)));
+  EXPECT_EQ(ring.allocated_octets(), 0U);
+  ASSERT_TRUE(ring.push_back(std::make_unique<int>(2)));
+  EXPECT_GT(ring.allocated_octets(), 0U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(*ring[i], static_cast<int>(i));
+  ring.clear();
+  ASSERT_TRUE(ring.push_back(std::make_unique<int>(3)));
+  EXPECT_EQ(ring.allocated_octets(), 0U);  // inside again
+  ring.pop_front();
+  ASSERT_TRUE(ring.push_back(std::make_unique<int>(4)));
+  EXPECT_EQ(*ring.front(), 4);
+  static_assert(!std::is_move_constructible_v<Ring<Item, 2>>);
+}
+
 TEST(Ring, MovesItsElementsAlong) {
   Ring<Item> from;
   ASSERT_TRUE(from.push_back(std::make_unique<int>(7)));
@@ -58,9 +76,10 @@ TEST(Ring, MovesItsElementsAlong) {
   EXPECT_EQ(*from.back(), 7);
 }
 
-TEST(Ring, BehavesLikeADeque) {
+template <typename RingOfItems>
+void compare_with_deque() {
   std::mt19937_64 random(1);
-  Ring<Item> ring;
+  RingOfItems ring;
   std::deque<int> model;
   for (int step = 0; step < 100'000; ++step) {
     const int value = step;
@@ -100,6 +119,12 @@ TEST(Ring, BehavesLikeADeque) {
     const std::size_t i = random() % model.size();
     ASSERT_EQ(*ring[i], model[i]);
   }
+}
+
+TEST(Ring, BehavesLikeADeque) {
+  compare_with_deque<Ring<Item>>();
+  compare_with_deque<Ring<Item, 1>>();
+  compare_with_deque<Ring<Item, 4>>();
 }
 
 TEST(Ring, ErasesAnywhereAndKeepsTheOrder) {
