@@ -15,14 +15,14 @@ constexpr SeqNum kUna{0xffff'f000};  // wraps on the way
 constexpr Instant kNow{1h};
 
 // Ten segments of 1,460 octets that left one by one, all of them lost.
-Scoreboard ten_lost() {
-  Scoreboard board;
-  for (std::uint32_t i = 0; i < 10; ++i) {
-    EXPECT_TRUE(board.on_transmit({kUna + i * 1460, kUna + (i + 1) * 1460}, 1460, kNow));
-    board.set_fate(i, Fate::Lost);
+struct TenLost : Scoreboard {
+  TenLost() {
+    for (std::uint32_t i = 0; i < 10; ++i) {
+      EXPECT_TRUE(on_transmit({kUna + i * 1460, kUna + (i + 1) * 1460}, 1460, kNow));
+      set_fate(i, Fate::Lost);
+    }
   }
-  return board;
-}
+};
 
 std::uint32_t sack(Scoreboard& board, std::uint32_t begin, std::uint32_t end) {
   std::uint32_t octets = 0;
@@ -31,7 +31,7 @@ std::uint32_t sack(Scoreboard& board, std::uint32_t begin, std::uint32_t end) {
 }
 
 TEST(Scoreboard, ASuperPacketOfSmallerSegmentsIsOneRange) {
-  Scoreboard board = ten_lost();
+  TenLost board;
   board.on_retransmit({kUna, kUna + 536}, 536, kNow + 1s);
   board.on_retransmit({kUna + 536, kUna + 11 * 536}, 536, kNow + 1s);
   EXPECT_EQ(board.in_flight_octets(), 11U * 536U);
@@ -48,7 +48,7 @@ TEST(Scoreboard, ASuperPacketOfSmallerSegmentsIsOneRange) {
 
 TEST(Scoreboard, EachOfItsSegmentsCanBeSacked) {
   for (std::uint32_t i = 0; i < 11; ++i) {
-    Scoreboard board = ten_lost();
+    TenLost board;
     board.on_retransmit({kUna, kUna + 536}, 536, kNow + 1s);
     board.on_retransmit({kUna + 536, kUna + 11 * 536}, 536, kNow + 1s);
     EXPECT_EQ(sack(board, i * 536, (i + 1) * 536), 536U) << i;
@@ -59,7 +59,7 @@ TEST(Scoreboard, EachOfItsSegmentsCanBeSacked) {
 }
 
 TEST(Scoreboard, WhatWasSackedMeanwhileStaysSacked) {
-  Scoreboard board = ten_lost();
+  TenLost board;
   EXPECT_EQ(sack(board, 2 * 1460, 3 * 1460), 1460U);
   board.on_retransmit({kUna, kUna + 4 * 1460}, 1460, kNow + 1s);
   EXPECT_EQ(board.sacked_octets(), 1460U);
@@ -68,7 +68,7 @@ TEST(Scoreboard, WhatWasSackedMeanwhileStaysSacked) {
 }
 
 TEST(Scoreboard, PartsOfSegmentsAreNotSacked) {
-  Scoreboard board = ten_lost();
+  TenLost board;
   board.on_retransmit({kUna, kUna + 10 * 536}, 536, kNow + 1s);
   EXPECT_EQ(sack(board, 536 + 1, 3 * 536 - 1), 0U);
   EXPECT_EQ(sack(board, 536 - 1, 3 * 536 + 1), 2U * 536U);
