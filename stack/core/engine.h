@@ -180,7 +180,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void reopen_time_wait(std::uint32_t index, const tcp::Segment& syn);
   void answer_with_reset(const tcp::FourTuple& tuple, const tcp::Segment& seg);
   // A new connection of the listener's that waits for accept(), still to be opened.
-  [[nodiscard]] HostedConnection& create_accepted(const tcp::FourTuple& tuple, ListenerId id);
+  [[nodiscard]] HostedConnection& create_accepted(const tcp::FourTuple& tuple, ListenerId id,
+                                                  DemuxHandle record = {});
 
   // --- fast_open.cc ----------------------------------------------------------------------------
   // What a listener does about the Fast Open option of a SYN.
@@ -215,7 +216,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   // Whether the accept queue and the connection table have room for one more.
   [[nodiscard]] bool may_establish(const Listener& owner);
   // The handshake is over: a connection takes over and processes `seg`.
-  void open_passive(const tcp::SynReceivedRecord& record, tcp::Segment& seg);
+  void open_passive(HostedConnection& connection, const tcp::SynReceivedRecord& record,
+                    tcp::Segment& seg);
   // Whether one more half-open connection may be kept; the oldest may have to go for it.
   [[nodiscard]] bool make_room_for_half_open(Listener& owner);
   void shed_oldest_half_open(Listener& owner);
@@ -249,19 +251,25 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void deliver_looped_back();
 
   // --- lifecycle.cc ----------------------------------------------------------------------------
+  // Takes the place of `record`, if there is one, in the demux.
   [[nodiscard]] HostedConnection* create_connection(const tcp::FourTuple& tuple,
-                                                    tcp::SharedConfig config);
+                                                    tcp::SharedConfig config,
+                                                    DemuxHandle record = {});
   void erase_connection(HostedConnection& hosted);
   // Puts a connection where its state says it belongs. May destroy it.
   void settle(HostedConnection& hosted);
   void leave_demux(HostedConnection& hosted);
   void begin_time_wait(HostedConnection& hosted);
   void add_time_wait(const tcp::TimeWaitRecord& record, Instant until);
+  // Makes the record, without a place in the demux, and returns its index; nothing, which is
+  // counted, when there are too many of them.
+  [[nodiscard]] std::optional<std::uint32_t> keep_time_wait(const tcp::TimeWaitRecord& record,
+                                                            Instant until);
   // At the end of the queue of its duration, or of one of its own.
   void enqueue_time_wait(std::uint32_t index, Duration duration);
   void dequeue_time_wait(std::uint32_t index);
   [[nodiscard]] std::uint32_t shared_queue(Duration duration);
-  // Deletes a record that moves on to `to`; SYN-RECEIVED itself when a connection takes over.
+  // Deletes a record that moves on to `to`; SYN-RECEIVED itself when a connection has taken over.
   void forget_half_open(std::uint32_t index, TcpState to);
   void end_time_wait(std::uint32_t index, TcpState to);
   void trace_move(TcpState from, TcpState to) const;
@@ -318,6 +326,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
     if (last_hashed_.tuple != tuple) last_hashed_ = {tuple, demux_.hash(tuple)};
     return last_hashed_.hash;
   }
+  [[nodiscard]] std::uint64_t hash_of(const HostedConnection& connection) noexcept;
   [[nodiscard]] ListenerId listener_for(const Endpoint& local) const noexcept;
   [[nodiscard]] bool is_local(const IpAddress& address) const noexcept {
     return addresses_.contains(address);
@@ -362,13 +371,20 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   base::Pool<TimeWaitQueue> time_wait_queues_;
   std::vector<std::uint32_t> shared_queues_;  // those among them, one for each duration
   base::SlotMap<Listener> listeners_;
-  std::map<Endpoint, ListenerId> listening_;  // the unspecified address stands for all
+  // By port first: that tells most of them apart. The unspecified address stands for all.
+  struct PortFirst {
+    [[nodiscard]] bool operator()(const Endpoint& a, const Endpoint& b) const noexcept {
+      return a.port != b.port ? a.port < b.port : a.address < b.address;
+    }
+  };
+  std::map<Endpoint, ListenerId, PortFirst> listening_;
 
   base::IntrusiveList ready_;
   base::IntrusiveList visitors_;   // of AwakeNode: which limit_awake() looks at next
   base::IntrusiveList residents_;  // ... and those that are used again and again
   std::size_t visitor_count_ = 0;
   std::deque<buffer::Slice> queued_;       // whole IP packets that wait for the link
+  TxFrame control_frame_;                  // what such a packet is composed in
   std::deque<buffer::Slice> looped_back_;  // ... and for this host itself
   std::deque<Arrival> strays_;             // ... and for other stacks
   buffer::Slice borrowed_;                 // what the last frame's payload lies in

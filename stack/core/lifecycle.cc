@@ -17,13 +17,19 @@ bool is_much_later(Instant deadline, Instant armed, Instant now) noexcept {
 
 }  // namespace
 
-HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple, tcp::SharedConfig config) {
+HostedConnection* Engine::create_connection(const tcp::FourTuple& tuple, tcp::SharedConfig config,
+                                            DemuxHandle record) {
   make_room_awake(1);
   const auto key = connections_.create([&](void* storage, const auto& k) {
     new (storage) ConnectionPlace(k.index, tuple, std::move(config));
   });
   const std::uint64_t hash = hash_of(tuple);
-  demux_.insert(hash, {Kind::Connection, key.index});
+  const DemuxHandle handle{Kind::Connection, key.index};
+  if (record.kind == Kind::None) {
+    demux_.insert(hash, handle);
+  } else {
+    demux_.replace(hash, record, handle);
+  }
   HostedConnection& connection = host(key.index);
   connection.demux_hash = hash;
   return &connection;
@@ -65,11 +71,15 @@ void Engine::settle(HostedConnection& connection) {
   if (!connection.ready.is_listed()) ready_.push_back(connection.ready);
 }
 
-void Engine::leave_demux(HostedConnection& connection) {
-  connection.is_demuxed = false;
+std::uint64_t Engine::hash_of(const HostedConnection& connection) noexcept {
   const tcp::FourTuple& tuple = connection.tcp.tuple();
   if (connection.demux_hash) last_hashed_ = {tuple, *connection.demux_hash};
-  demux_.erase(hash_of(tuple), {Kind::Connection, connection.tcp.id().index});
+  return hash_of(tuple);
+}
+
+void Engine::leave_demux(HostedConnection& connection) {
+  connection.is_demuxed = false;
+  demux_.erase(hash_of(connection), {Kind::Connection, connection.tcp.id().index});
 }
 
 // The connection's place in the demux goes to a small record; what the application has not read
@@ -77,22 +87,34 @@ void Engine::leave_demux(HostedConnection& connection) {
 void Engine::begin_time_wait(HostedConnection& connection) {
   const tcp::TimeWaitRecord record = tcp::TimeWaitRecord::from(connection.tcp);
   if (connection.tcp.owes_ack()) send(record.tuple, record.bare_ack(now_), record.ip_fields);
-  leave_demux(connection);
-  add_time_wait(record, now_ + record.time_wait);
+  const auto index = keep_time_wait(record, now_ + record.time_wait);
+  if (!index) {
+    leave_demux(connection);
+    return;
+  }
+  connection.is_demuxed = false;
+  demux_.replace(hash_of(connection), {Kind::Connection, connection.tcp.id().index},
+                 {Kind::TimeWait, *index});
 }
 
 // REQUIRES: the demux has nothing for the record's tuple.
 void Engine::add_time_wait(const tcp::TimeWaitRecord& record, Instant until) {
+  const auto index = keep_time_wait(record, until);
+  if (index) demux_.insert(hash_of(record.tuple), {Kind::TimeWait, *index});
+}
+
+std::optional<std::uint32_t> Engine::keep_time_wait(const tcp::TimeWaitRecord& record,
+                                                    Instant until) {
   if (time_wait_.size() >= config_.maximum_time_wait) {
     counters_.drop(DropReason::TcpTimeWaitFull);
     trace_move(TcpState::TimeWait, TcpState::Closed);
-    return;
+    return std::nullopt;
   }
   const std::uint16_t local_address = addresses_.index_of(record.tuple.local.address);
   const std::uint32_t index = time_wait_.create(
       [&](void* storage, std::uint32_t) { new (storage) Waiting(record, local_address, until); });
-  demux_.insert(hash_of(record.tuple), {Kind::TimeWait, index});
   enqueue_time_wait(index, record.time_wait);
+  return index;
 }
 
 // What would not be the last to end of its queue gets one for itself.
@@ -120,13 +142,14 @@ std::uint32_t Engine::shared_queue(Duration duration) {
 void Engine::dequeue_time_wait(std::uint32_t index) {
   const std::uint32_t number = time_wait_.at(index).queue;
   TimeWaitQueue& queue = time_wait_queues_.at(number);
-  const bool was_first = queue.waiting.front() == index;
+  // While its timer expires, time_wait_timer() arms it when it is done.
+  const bool arms_timer = queue.waiting.front() == index && queue.timer.is_armed();
   queue.waiting.remove(time_wait_, index);
   if (queue.waiting.empty()) {
     wheel_.cancel(queue.timer);
     if (queue.is_shared) std::erase(shared_queues_, number);
     time_wait_queues_.erase(number);
-  } else if (was_first) {
+  } else if (arms_timer) {
     wheel_.arm(queue.timer, time_wait_.at(queue.waiting.front()).until);
   }
 }
@@ -143,7 +166,9 @@ void Engine::forget_half_open(std::uint32_t index, TcpState to) {
   Listener& owner = listeners_.at(half_open.listener);
   owner.half_open_by_age.remove(half_open_, index);
   --owner.half_open_count;
-  demux_.erase(hash_of(expand(half_open.at)), {Kind::SynReceived, index});
+  if (to != TcpState::SynReceived) {
+    demux_.erase(hash_of(expand(half_open.at)), {Kind::SynReceived, index});
+  }
   half_open_.erase(index);
   watch_pressure(owner);
   if (resumes) add_time_wait(suspended->record, suspended->until);

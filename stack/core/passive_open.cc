@@ -87,15 +87,17 @@ void Engine::cookie_arrives(const Arrival& arrival, const tcp::FourTuple& tuple,
   if (!may_establish(owner)) return;  // as for a record: what the peer sends next may find room
   ++counters_.tcp_syn_cookies_accepted;
   trace_move(TcpState::Listen, TcpState::SynReceived);
-  open_passive(*record, ack);
+  open_passive(create_accepted(tuple, id), *record, ack);
 }
 
 // The record becomes a connection.
 void Engine::establish(std::uint32_t index, const tcp::SynReceivedRecord& record,
                        tcp::Segment& seg) {
   if (!may_establish(*listener(record.listener))) return;  // no RST: the SYN,ACK goes out again
+  HostedConnection& connection =
+      create_accepted(record.tuple, record.listener, {Kind::SynReceived, index});
   forget_half_open(index, TcpState::SynReceived);
-  open_passive(record, seg);
+  open_passive(connection, record, seg);
 }
 
 bool Engine::may_establish(const Listener& owner) {
@@ -110,16 +112,17 @@ bool Engine::may_establish(const Listener& owner) {
   return true;
 }
 
-void Engine::open_passive(const tcp::SynReceivedRecord& record, tcp::Segment& seg) {
-  HostedConnection& connection = create_accepted(record.tuple, record.listener);
+void Engine::open_passive(HostedConnection& connection, const tcp::SynReceivedRecord& record,
+                          tcp::Segment& seg) {
   connection.tcp.open_passive(record.promote(connection.tcp.config()), now_);
   connection.tcp.segment_arrives(seg, now_);
   settle(connection);
 }
 
-HostedConnection& Engine::create_accepted(const tcp::FourTuple& tuple, ListenerId id) {
+HostedConnection& Engine::create_accepted(const tcp::FourTuple& tuple, ListenerId id,
+                                          DemuxHandle record) {
   Listener& owner = *listener(id);
-  HostedConnection& connection = *create_connection(tuple, owner.config);
+  HostedConnection& connection = *create_connection(tuple, owner.config, record);
   connection.is_accepted = false;
   connection.tcp.begin_with(destinations_.find(tuple.remote.address, now_), now_);
   owner.accept_queue.push_back(connection.tcp.id());

@@ -102,7 +102,9 @@ void Engine::time_wait_timer(std::uint32_t index) {
       wheel_.arm(queue.timer, time_wait_.at(first).until);
       return;
     }
-    const bool is_last = time_wait_.at(first).links.next == base::IndexLinks::kNone;
+    const std::uint32_t next = time_wait_.at(first).links.next;
+    const bool is_last = next == base::IndexLinks::kNone;
+    if (!is_last) __builtin_prefetch(time_wait_.address_of(next));
     end_time_wait(first, TcpState::Closed);
     if (is_last) return;  // and so the queue is gone
   }

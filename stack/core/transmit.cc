@@ -89,7 +89,8 @@ void Engine::finish_frame(TxFrame& frame, const tcp::Connection& connection) {
 // A segment without payload, from no connection's output.
 void Engine::send(const tcp::FourTuple& tuple, const wire::TcpHeader& header,
                   const tcp::IpFields& fields) {
-  TxFrame frame;
+  TxFrame& frame = control_frame_;
+  frame.clear();
   tcp::write_tcp_header(frame, tuple, header, false);
   ++counters_.tcp_out_segs;
   if (header.flags.rst) ++counters_.tcp_out_rsts;

@@ -1,9 +1,11 @@
 // The TCP header, RFC 9293 section 3.1, as a view of octets and as a value.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 #include "runnel/bytes.h"
 #include "runnel/ip_address.h"
@@ -18,8 +20,9 @@ inline constexpr std::size_t kTcpMinHeaderOctets = 20;
 inline constexpr std::size_t kTcpMaxHeaderOctets = 60;
 inline constexpr std::size_t kTcpChecksumOffset = 16;  // within the header
 
-// The nine control bits, in bits: together they are copied as one word. AE is RFC 9768's name for
-// the bit that RFC 3540 called NS.
+// The nine control bits, in bits: together they are copied as one word, which on a machine that
+// puts the first of them lowest is the word of the header. AE is RFC 9768's name for the bit that
+// RFC 3540 called NS.
 struct TcpFlags {
   bool fin : 1 = false;
   bool syn : 1 = false;
@@ -30,14 +33,21 @@ struct TcpFlags {
   bool ece : 1 = false;
   bool cwr : 1 = false;
   bool ae : 1 = false;
+  std::uint16_t none : 7 = 0;
 
   // From and to the low nine bits of the header's 16-bit word at offset 12.
   [[nodiscard]] static constexpr TcpFlags from_bits(std::uint16_t bits) noexcept {
+    if (!std::is_constant_evaluated() && std::endian::native == std::endian::little) {
+      return std::bit_cast<TcpFlags>(static_cast<std::uint16_t>(bits & 0x1ffU));
+    }
     return {(bits & 0x001U) != 0, (bits & 0x002U) != 0, (bits & 0x004U) != 0,
             (bits & 0x008U) != 0, (bits & 0x010U) != 0, (bits & 0x020U) != 0,
             (bits & 0x040U) != 0, (bits & 0x080U) != 0, (bits & 0x100U) != 0};
   }
   [[nodiscard]] constexpr std::uint16_t bits() const noexcept {
+    if (!std::is_constant_evaluated() && std::endian::native == std::endian::little) {
+      return std::bit_cast<std::uint16_t>(*this);
+    }
     return static_cast<std::uint16_t>(
         (fin ? 0x001U : 0U) | (syn ? 0x002U : 0U) | (rst ? 0x004U : 0U) | (psh ? 0x008U : 0U) |
         (ack ? 0x010U : 0U) | (urg ? 0x020U : 0U) | (ece ? 0x040U : 0U) | (cwr ? 0x080U : 0U) |
