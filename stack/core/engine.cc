@@ -79,10 +79,13 @@ std::optional<Event> Engine::poll_event() {
   const Event event = events_.front();
   if (event.kind == EventKind::Incoming) {
     if (Listener* const l = listener(event.listener)) l->is_incoming_reported = false;
-  } else if (const auto connection = called(event.connection)) {
-    (*connection)->tcp.event_fetched(event.kind);
-  } else if (connection.error() == Errc::no_buffer_space) {
-    return std::nullopt;  // it waits until its connection can be woken
+  } else if (tcp::Connection::is_told_once(event.kind)) {
+    const auto connection = called(event.connection);
+    if (connection) {
+      (*connection)->tcp.event_fetched(event.kind);
+    } else if (connection.error() == Errc::no_buffer_space) {
+      return std::nullopt;  // it waits until its connection can be woken
+    }
   }
   events_.pop_front();
   return event;

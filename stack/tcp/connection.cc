@@ -79,6 +79,7 @@ void Connection::report(EventKind kind, std::error_code error) {
 }
 
 void Connection::report_once(EventKind kind, std::error_code error) {
+  assert(is_told_once(kind));
   if (kind == EventKind::SoftError && !config_->soft_error_events) return;
   if ((pending_events_ & bit_of(kind)) != 0) return;
   pending_events_ = static_cast<std::uint16_t>(pending_events_ | bit_of(kind));

@@ -178,6 +178,11 @@ class Connection {
   // What its queues cost of the memory budget.
   [[nodiscard]] std::size_t held_octets() const noexcept;
 
+  // Whether events of this kind are not repeated while one of them waits to be fetched.
+  [[nodiscard]] static constexpr bool is_told_once(EventKind kind) noexcept {
+    return kind == EventKind::Readable || kind == EventKind::Writable ||
+           kind == EventKind::SoftError || kind == EventKind::Urgent || kind == EventKind::Timeout;
+  }
   // The application has fetched an event of this kind: the next one may be queued.
   void event_fetched(EventKind kind) noexcept {
     pending_events_ = static_cast<std::uint16_t>(pending_events_ & ~bit_of(kind));
@@ -382,6 +387,7 @@ class Connection {
   [[nodiscard]] bool transmit_data(TxFrame& frame, Instant now);
   [[nodiscard]] bool transmit_lost(TxFrame& frame, Instant now);
   [[nodiscard]] bool transmit_new(TxFrame& frame, Instant now);
+  [[nodiscard]] bool transmit_fin_alone(TxFrame& frame, Instant now);
   [[nodiscard]] bool transmit_tail_loss_probe(TxFrame& frame, Instant now);
   // How many octets of new data may leave in one segment now; 0 when none should.
   struct Permission {

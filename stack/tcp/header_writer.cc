@@ -16,7 +16,7 @@ wire::TcpHeader header_for(const FourTuple& tuple) noexcept {
 void write_tcp_header(TxFrame& frame, const FourTuple& tuple, const wire::TcpHeader& header,
                       bool checksum_offload) noexcept {
   const MutableBytes out = frame.prepend(header.octets());
-  header.write(out);
+  header.write_all(out);
   wire::ChecksumBuilder sum =
       wire::pseudo_header_sum(tuple.local.address, tuple.remote.address, wire::kProtocolTcp,
                               out.size() + frame.payload_octets());

@@ -144,6 +144,9 @@ bool Connection::transmit_new(TxFrame& frame, Instant now) {
     return false;
   }
   if (recovery_.has_lost() && !recovery_.wants_new_data()) return false;
+  if (snd_.nxt == data_end() && state_ != State::SynReceived && usable_window() > 0) {
+    return transmit_fin_alone(frame, now);
+  }
   if (snd_.una == snd_.nxt) restart_congestion_window(now);
   forget_old_path_mtu(now);
   if (is_held_by_pacer(now)) return false;
@@ -156,6 +159,13 @@ bool Connection::transmit_new(TxFrame& frame, Instant now) {
     return false;
   }
   return send_new(frame, permission, now);
+}
+
+// It takes room in the peer's window only, and as nothing follows it the controller need not know.
+bool Connection::transmit_fin_alone(TxFrame& frame, Instant now) {
+  if (is_held_by_pacer(now)) return false;
+  is_cwnd_limited_ = false;
+  return send_new(frame, {.octets = 0, .fin = true}, now);
 }
 
 bool Connection::send_new(TxFrame& frame, const Permission& permission, Instant now) {
@@ -178,7 +188,7 @@ bool Connection::send_new(TxFrame& frame, const Permission& permission, Instant 
   window_probe_.octet_counts();
   last_sent_ = now;
   payload_moved(now);
-  tell_controller_of(permission.octets, in_flight_before, false, now);
+  if (permission.octets > 0) tell_controller_of(permission.octets, in_flight_before, false, now);
   probe_base_ = now;
   if (is_recovery_timer_set()) {
     arm_recovery_timer();

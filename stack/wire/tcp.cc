@@ -27,8 +27,12 @@ TcpHeader TcpHeader::from(const TcpView& view) noexcept {
 }
 
 void TcpHeader::write(MutableBytes out) const noexcept {
-  const std::size_t header_octets = octets();
-  assert(out.size() >= header_octets);
+  write_all(out.first(octets()));
+}
+
+void TcpHeader::write_all(MutableBytes out) const noexcept {
+  const std::size_t header_octets = out.size();
+  assert(header_octets == octets());
   const std::size_t offset_and_flags = (header_octets / 4) << 12U | flags.bits();
   base::store_be(out, 0, source_port);
   base::store_be(out, 2, destination_port);
@@ -38,7 +42,7 @@ void TcpHeader::write(MutableBytes out) const noexcept {
   base::store_be(out, 14, window);
   base::store_be(out, kTcpChecksumOffset, std::uint16_t{0});
   base::store_be(out, 18, urgent_pointer);
-  options.write(out.first(header_octets).subspan(kTcpMinHeaderOctets));
+  options.write(out.subspan(kTcpMinHeaderOctets));
 }
 
 }  // namespace runnel::wire

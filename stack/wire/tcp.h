@@ -132,6 +132,8 @@ struct TcpHeader {
   // Writes the header with a checksum field of zero; reserved bits are zero.
   // REQUIRES: out.size() >= octets().
   void write(MutableBytes out) const noexcept;
+  // The same. REQUIRES: out.size() == octets().
+  void write_all(MutableBytes out) const noexcept;
 
   friend bool operator==(const TcpHeader&, const TcpHeader&) noexcept = default;
 };
