@@ -72,6 +72,7 @@ void Engine::deliver(std::optional<Arrival>& checked, RxBuffer&& packet) {
   if (!checked) return;
   checked->block = std::move(block);
   deliver(*checked);
+  checked.reset();  // the memory is given back before the next packet's turn
 }
 
 std::optional<Engine::Arrival> Engine::check_packet(const RxBuffer& packet) {
