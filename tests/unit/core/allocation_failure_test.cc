@@ -17,16 +17,17 @@ std::size_t refused_octets = 0;
 
 }  // namespace
 
-void* operator new(std::size_t octets) {
+// Not inlined, or the compiler takes free() for the wrong end of what new has begun.
+[[gnu::noinline]] void* operator new(std::size_t octets) {
   const bool is_refused = refused_octets != 0 && octets >= refused_octets;
   void* const memory = is_refused ? nullptr : std::malloc(octets);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   std::free(memory);
 }
-void operator delete(void* memory, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
   std::free(memory);
 }
 
