@@ -61,8 +61,12 @@ void fit_receive_windows(const tun::TunDevice& device, Config& config) {
     config.receive_windows_total_octets = std::max(places, std::size_t{4}) * kOctetsInAPlace;
     return;
   }
-  const std::size_t fitting = std::max(places, std::size_t{4}) * segment_octets;
+  std::size_t fitting = std::max(places, std::size_t{4}) * segment_octets;
   config.receive_windows_total_octets = fitting;
+  // Windows are announced in units that grow with the largest. A unit of eight octets divides a
+  // segment: where every place counts, nothing is left over that would take another one.
+  constexpr std::size_t kLargestInUnitsOfEight = std::size_t{UINT16_MAX} << 3U;
+  if (fitting < 2 * kLargestInUnitsOfEight) fitting = std::min(fitting, kLargestInUnitsOfEight);
   const auto limit = [&](std::size_t& octets) { octets = std::min(octets, fitting); };
   limit(config.tcp.receive_buffer_octets);
   limit(config.tcp.receive_buffer_maximum_octets);

@@ -16,6 +16,7 @@ HalfOpen::HalfOpen(std::uint32_t index, const tcp::SynReceivedRecord& from,
       iss(from.iss),
       irs(from.irs),
       peer_mss_octets(from.peer_mss_octets),
+      window(from.window),
       peer_scale(from.peer_scale),
       ecn(from.ecn),
       is_sack_permitted(from.is_sack_permitted),
@@ -33,6 +34,7 @@ tcp::SynReceivedRecord HalfOpen::expand(const tcp::FourTuple& tuple, ListenerId 
   record.sent_at = is_answer_ambiguous ? kNever : since;
   record.peer_window = peer_window;
   record.peer_mss_octets = peer_mss_octets;
+  record.window = window;
   record.peer_scale = peer_scale;
   record.retransmissions = retransmissions;
   record.is_sack_permitted = is_sack_permitted;

@@ -54,6 +54,7 @@ struct HalfOpen {
   std::uint32_t ts_recent = 0;
   base::IndexLinks links;  // in the listener's list, the oldest first
   std::uint16_t peer_mss_octets;
+  std::uint16_t window;  // our SYN,ACK's
   std::uint8_t peer_scale;
   std::uint8_t retransmissions = 0;
   tcp::EcnHandshake ecn;

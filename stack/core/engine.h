@@ -203,6 +203,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   // --- passive_open.cc -------------------------------------------------------------------------
   void syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
   // What is kept of a SYN, with the options that are agreed upon.
+  [[nodiscard]] std::uint16_t first_window(const tcp::SynReceivedRecord& record) noexcept;
   [[nodiscard]] tcp::SynReceivedRecord record_of(const tcp::FourTuple& tuple,
                                                  const tcp::Segment& syn, ListenerId id) const;
   // Returns its index.
@@ -242,6 +243,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   // --- transmit.cc -----------------------------------------------------------------------------
   [[nodiscard]] bool transmit_queued(TxFrame& frame);
   [[nodiscard]] bool transmit_ready(TxFrame& frame);
+  void return_to_ready(HostedConnection& connection, std::size_t octets) noexcept;
   void finish_frame(TxFrame& frame, const tcp::Connection& connection);
   // Queues the IP packet, in fragments if need be, that carries `payload`. Errors: invalid_argument
   // (too long for the link, and must not be fragmented), would_block (too many fragmented ones).
@@ -380,6 +382,7 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   std::map<Endpoint, ListenerId, PortFirst> listening_;
 
   base::IntrusiveList ready_;
+  std::size_t turn_octets_ = 0;    // what the first of them has sent in its turn
   base::IntrusiveList visitors_;   // of AwakeNode: which limit_awake() looks at next
   base::IntrusiveList residents_;  // ... and those that are used again and again
   std::size_t visitor_count_ = 0;

@@ -30,14 +30,13 @@ std::optional<wire::TcpFastOpenCookie> Engine::offer_fast_open(const tcp::FourTu
 
 void Engine::open_fast(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id,
                        const FastOpenAnswer& answer) {
-  const TcpConfig& config = *listener(id)->config;
   tcp::SynReceivedRecord record = record_of(tuple, syn, id);
   record.sent_at = now_;
   trace_move(TcpState::Listen, TcpState::SynReceived);
   HostedConnection& connection = create_accepted(tuple, id);
   connection.fast_open_listener = id;
   tcp::Segment arrived = syn;
-  connection.tcp.open_fast(record.promote(config), arrived, answer.reply, now_);
+  connection.tcp.open_fast(record.promote(), arrived, answer.reply, now_);
   settle(connection);
 }
 

@@ -22,7 +22,27 @@ void Engine::syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, L
     answer_with_cookie(tuple, syn, id);
     return;
   }
-  create_half_open(record_of(tuple, syn, id), fast_open.reply);
+  tcp::SynReceivedRecord record = record_of(tuple, syn, id);
+  record.window = first_window(record);
+  create_half_open(record, fast_open.reply);
+}
+
+// Less than the record has where many connections are opened at once: see WindowShare. Two segments
+// at least, because senders that avoid silly windows take half of the largest window that they have
+// seen for a segment; and what a place of the link's queue holds, which is a segment, or where the
+// link takes super-packets, what the peer may begin with. Whole segments, because what is left over
+// would be a packet too.
+std::uint16_t Engine::first_window(const tcp::SynReceivedRecord& record) noexcept {
+  constexpr std::size_t kTimestampsOctets = 12;
+  const tcp::LinkLimits& link = environment_.link;
+  const std::size_t segment = tcp::offered_mss(link.receive_mtu_octets) -
+                              (record.timestamps.is_agreed() ? kTimestampsOctets : 0);
+  const std::size_t least =
+      segment * (link.segmentation_offload ? config_.tcp.initial_window_segments : 2U);
+  const std::size_t share =
+      std::max(environment_.window_share.octets_to_begin_with(half_open_.size(), now_), least);
+  if (share >= record.window) return record.window;
+  return static_cast<std::uint16_t>(share - share % segment);
 }
 
 tcp::SynReceivedRecord Engine::record_of(const tcp::FourTuple& tuple, const tcp::Segment& syn,
@@ -114,7 +134,7 @@ bool Engine::may_establish(const Listener& owner) {
 
 void Engine::open_passive(HostedConnection& connection, const tcp::SynReceivedRecord& record,
                           tcp::Segment& seg) {
-  connection.tcp.open_passive(record.promote(connection.tcp.config()), now_);
+  connection.tcp.open_passive(record.promote(), now_);
   connection.tcp.segment_arrives(seg, now_);
   settle(connection);
 }

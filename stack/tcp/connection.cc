@@ -52,6 +52,7 @@ void Connection::enter_closed(std::error_code error, Instant now) {
   }
   set_state(State::Closed, now);
   timers_.cancel_all();
+  environment_.window_share.forget(counted_round_);
   send_queue_.clear();
   out_of_order_.clear();
   if (error || is_given_up_) receive_queue_.clear();

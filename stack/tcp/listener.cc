@@ -35,6 +35,7 @@ SynReceivedRecord SynReceivedRecord::from_syn(const FourTuple& tuple, const Segm
   record.iss = iss;
   record.irs = syn.seq;
   record.peer_window = syn.window;
+  record.window = syn_window(config.receive_buffer_octets);
   record.peer_mss_octets = syn.options.maximum_segment_size.value_or(kDefaultMssOctets);
   if (config.window_scaling && syn.options.window_scale) {
     record.peer_scale = clamped_scale(*syn.options.window_scale);
@@ -58,7 +59,7 @@ wire::TcpHeader SynReceivedRecord::syn_ack(const TcpConfig& config, const LinkLi
   header.ack = irs + 1;
   header.flags.syn = true;
   header.flags.ack = true;
-  header.window = syn_window(config.receive_buffer_octets);
+  header.window = window;
   header.options.maximum_segment_size = offered_mss(link.receive_mtu_octets);
   if (peer_scale != kNoScale) {
     header.options.window_scale = offered_window_scale(config);
@@ -82,7 +83,7 @@ wire::TcpHeader SynReceivedRecord::bare_ack(const TcpConfig& config, Instant now
   }
   const std::uint8_t scale =
       peer_scale == kNoScale ? std::uint8_t{0} : offered_window_scale(config);
-  header.window = static_cast<std::uint16_t>(syn_window(config.receive_buffer_octets) >> scale);
+  header.window = static_cast<std::uint16_t>(window >> scale);
   if (timestamps.is_agreed()) header.options.timestamps = timestamps.option(true, now);
   return header;
 }
@@ -98,11 +99,11 @@ Duration SynReceivedRecord::timeout(const TcpConfig& config) const noexcept {
                   config.rto_maximum);
 }
 
-PassiveOpen SynReceivedRecord::promote(const TcpConfig& config) const noexcept {
+PassiveOpen SynReceivedRecord::promote() const noexcept {
   PassiveOpen open;
   open.iss = iss;
   open.irs = irs;
-  open.rcv_edge = irs + 1 + syn_window(config.receive_buffer_octets);
+  open.rcv_edge = irs + 1 + window;
   open.peer_window = peer_window;
   open.peer_mss_octets = peer_mss_octets;
   open.is_sack_permitted = is_sack_permitted;
@@ -134,7 +135,7 @@ SynReceivedAction segment_arrives_syn_received(const SynReceivedRecord& record,
     }
   }
   // first
-  if (!is_acceptable(seg.seq, seg.len(), rcv_nxt, syn_window(config.receive_buffer_octets))) {
+  if (!is_acceptable(seg.seq, seg.len(), rcv_nxt, record.window)) {
     if (seg.flags.rst) return drop(DropReason::TcpResetOutOfWindow, SynReceivedAction::Drop);
     if (seg.flags.syn && !seg.flags.ack && seg.seq == record.irs) {
       return SynReceivedAction::ResendSynAck;

@@ -37,9 +37,10 @@ struct SynReceivedRecord {
   ListenerId listener;
   SeqNum iss;
   SeqNum irs;
-  Instant sent_at{};                  // when the SYN,ACK left; kNever: no round trip can be told
   std::uint16_t peer_window = 0;      // the SYN's, unscaled
   std::uint16_t peer_mss_octets = 0;  // the SYN's MSS option, or the default
+  Instant sent_at{};                  // when the SYN,ACK left; kNever: no round trip can be told
+  std::uint16_t window = 0;           // our SYN,ACK's
   std::uint8_t peer_scale = kNoScale;
   std::uint8_t retransmissions = 0;
   bool is_sack_permitted = false;
@@ -60,7 +61,7 @@ struct SynReceivedRecord {
   [[nodiscard]] wire::TcpHeader reset_at(SeqNum seq, Instant now) const;
   // How long the SYN,ACK waits for its answer: 1 s, doubled with each retransmission.
   [[nodiscard]] Duration timeout(const TcpConfig& config) const noexcept;
-  [[nodiscard]] PassiveOpen promote(const TcpConfig& config) const noexcept;
+  [[nodiscard]] PassiveOpen promote() const noexcept;
 };
 // Peers decide how many there are (RFC 4987 section 3.5).
 static_assert(sizeof(SynReceivedRecord) <= 96);

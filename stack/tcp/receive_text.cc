@@ -82,7 +82,9 @@ void Connection::accept_in_order(const Segment& seg, Instant now) {
   receive_buffer_.rtt().text_arrived(received_offset_, received_offset_ + rcv_.wnd(),
                                      time_since_echoed(seg, now), now);
   if (seg.text.size() >= delayed_ack_.full_segment()) {
-    environment_.window_share.text_arrived(counted_round_, now);
+    environment_.window_share.count(counted_round_, now);
+  } else if (received_offset_ == octets) {
+    environment_.window_share.forget(counted_round_);  // the first text, and short
   }
   acknowledge_text(seg, now);
   skip_urgent_octet();

@@ -12,6 +12,8 @@ void Connection::acknowledge_text(const Segment& seg, Instant now) {
   if (delayed_ack_.text_arrived(static_cast<std::uint32_t>(seg.text.size()), seg.segment_count,
                                 rtt_.timeout(), now, round_trip ? 2 * *round_trip : kForever)) {
     acknowledge_now();
+  } else if (rcv_.wnd() < largest_segment() && best_edge() != rcv_.edge) {
+    acknowledge_now();  // a peer with so small a window has nothing else to wait for
   } else if (!timers_.is_set(TimerKind::DelayedAck)) {
     timers_.set(TimerKind::DelayedAck, now + config_->delayed_ack);
   }
@@ -29,7 +31,10 @@ SeqNum Connection::best_edge() const noexcept {
   const SeqNum candidate = rcv_.nxt + static_cast<std::uint32_t>(std::min(free, most));
   const auto step =
       static_cast<std::int32_t>(std::min<std::size_t>(buffer / 2, delayed_ack_.full_segment()));
-  return candidate - rcv_.edge >= step ? candidate : rcv_.edge;
+  const std::int32_t growth = candidate - rcv_.edge;
+  // Where the share is the limit, and not the buffer, a small step may lead to a whole segment.
+  const bool is_too_small = most < free && growth > 0 && rcv_.wnd() < largest_segment();
+  return growth >= step || is_too_small ? candidate : rcv_.edge;
 }
 
 // A window that was closed, or nearly, is opened at once; one that is open is updated by a segment
@@ -68,11 +73,20 @@ std::uint16_t Connection::announce_syn_window() noexcept {
   return window;
 }
 
-// This connection's share of what the link's queue holds, and two segments at least: with less,
-// each would wait for the delayed ACK of the one before.
+// This connection's share of what the link's queue holds, and a segment at least; whole segments,
+// where few are allowed: what is left over would be a packet too.
 std::size_t Connection::most_to_announce() const noexcept {
-  return std::max<std::size_t>(environment_.window_share.octets(),
-                               2U * delayed_ack_.full_segment());
+  constexpr std::size_t kFewSegments = 4;
+  const std::size_t share = environment_.window_share.octets();
+  const std::size_t segment = largest_segment();
+  if (share >= kFewSegments * segment) return share;
+  return std::max<std::size_t>(share / segment, 1) * segment;
+}
+
+// What the peer may send at most, by our MSS option.
+std::uint16_t Connection::largest_segment() const noexcept {
+  const std::uint16_t mss = offered_mss(environment_.link.receive_mtu_octets);
+  return timestamps_.is_agreed() ? less_options(mss, Timestamps::kOptionOctets) : mss;
 }
 
 std::size_t Connection::free_octets() const noexcept {

@@ -165,6 +165,7 @@ void Connection::process_fin(Instant now) {
   if (!peer_fin_ || is_fin_received_ || *peer_fin_ != rcv_.nxt) return;
   rcv_.nxt += 1;
   is_fin_received_ = true;
+  environment_.window_share.forget(counted_round_);
   if (rcv_.edge < rcv_.nxt) rcv_.edge = rcv_.nxt;
   acknowledge_now();
   if (!is_given_up_) {

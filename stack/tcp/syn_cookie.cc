@@ -79,6 +79,7 @@ std::optional<SynReceivedRecord> SynCookieGenerator::restore(
   record.irs = irs;
   record.sent_at = kNever;
   record.peer_window = ack.window;
+  record.window = syn_window(config.receive_buffer_octets);
   record.peer_mss_octets = std::max(kMss[index], config.minimum_mss_octets);
   record.ecn = EcnHandshake::from_cookie(ecn_mode_of(config), ecn_bits(ack.flags));
   record.agree_on_timestamps(ack, config, timestamp_offset, now);

@@ -51,6 +51,7 @@ void Connection::open_passive(const PassiveOpen& open, Instant now) {
     is_syn_ack_repeated_ = true;
     rtt_.handshake_was_retransmitted();
   }
+  environment_.window_share.count(counted_round_, now);
   last_heard_ = last_moved_ = now;
   state_ = State::SynReceived;  // the record's moves, CLOSED to here, were traced with it
 }

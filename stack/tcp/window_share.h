@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "runnel/time.h"
 
@@ -21,6 +22,11 @@ namespace runnel::tcp {
 // server of many small requests would have no window left for a large one. Nobody gives back what
 // was announced already: a window that is larger than its share moves its right edge again when
 // enough has arrived (RFC 9293 section 3.8.6, SHLD-14).
+//
+// What a new connection will do nobody knows until it speaks. Many that are opened at once, and all
+// begin with an initial window of ten segments (RFC 6928), are the largest burst of all. So a new
+// connection counts like one that receives, until a short message or silence says otherwise, and
+// begins with a window that gets smaller the more of them there are.
 class WindowShare {
  public:
   // Longer than a connection that is held up by a lost packet or by its processor is silent.
@@ -30,29 +36,57 @@ class WindowShare {
   using Round = std::uint32_t;
 
   // `total_octets` of 0: there is no limit.
-  explicit WindowShare(std::size_t total_octets = 0) noexcept : total_octets_(total_octets) {}
+  explicit WindowShare(std::size_t total_octets = 0) noexcept : total_octets_(total_octets) {
+    divide();
+  }
 
-  // A full-sized segment has arrived for the connection that was `counted` last then.
-  void text_arrived(Round& counted, Instant now) noexcept {
+  // A connection was opened, or a full-sized segment has arrived for one; it was `counted` last
+  // then.
+  void count(Round& counted, Instant now) noexcept {
     if (total_octets_ == 0) return;
-    if (now >= round_end_) {
-      before_ = now - round_end_ < kRound ? active_ : 0;
-      active_ = 0;
-      round_end_ = now + kRound;
-      ++round_;
-    }
+    begin_round(now);
     if (counted == round_) return;
     counted = round_;
     ++active_;
+    divide();
+  }
+
+  // A connection that was counted then receives no bulk, or nothing any more.
+  void forget(Round& counted) noexcept {
+    const Round when = std::exchange(counted, 0);
+    if (when == 0) return;
+    if (when == round_ && active_ > 0) --active_;
+    if (when + 1 == round_ && before_ > 0) --before_;
+    divide();
   }
 
   // The most that one of them should announce.
-  [[nodiscard]] std::size_t octets() const noexcept {
-    return total_octets_ == 0 ? SIZE_MAX : total_octets_ / std::max({1U, before_, active_});
+  [[nodiscard]] std::size_t octets() const noexcept { return share_octets_; }
+
+  // The most that a connection should announce with its SYN, while `half_open` are in front of it.
+  // With so much for the n-th of them, they all together stay below the total.
+  [[nodiscard]] std::size_t octets_to_begin_with(std::size_t half_open, Instant now) noexcept {
+    constexpr std::size_t kPartForTheFirst = 4;
+    if (total_octets_ == 0) return SIZE_MAX;
+    begin_round(now);
+    return total_octets_ / kPartForTheFirst / (std::max(before_, active_) + half_open + 1);
   }
 
  private:
+  void begin_round(Instant now) noexcept {
+    if (now < round_end_) return;
+    before_ = now - round_end_ < kRound ? active_ : 0;
+    active_ = 0;
+    round_end_ = now + kRound;
+    ++round_;
+    divide();
+  }
+  void divide() noexcept {
+    if (total_octets_ > 0) share_octets_ = total_octets_ / std::max({1U, before_, active_});
+  }
+
   std::size_t total_octets_;
+  std::size_t share_octets_ = SIZE_MAX;
   Round round_ = 0;
   Instant round_end_{};
   std::uint32_t active_ = 0;  // connections counted in this round

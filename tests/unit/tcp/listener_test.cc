@@ -108,7 +108,7 @@ TEST(SynReceivedRecord, AssumesTheDefaultsForWhatIsMissing) {
   const SynReceivedRecord record = record_of(segment_with({.syn = true}, kIrs));
   EXPECT_EQ(record.peer_mss_octets, 536);
   EXPECT_EQ(record.peer_scale, SynReceivedRecord::kNoScale);
-  EXPECT_FALSE(record.promote(small_buffer()).peer_scale);
+  EXPECT_FALSE(record.promote().peer_scale);
 }
 
 TEST(SynReceivedRecord, ClampsTheScale) {
@@ -130,13 +130,13 @@ TEST(SynReceivedRecord, AgreesOnWhatTheSynOffersAndTheConfigurationHas) {
   EXPECT_EQ(agreed.timestamps, echo);
   EXPECT_EQ(record.bare_ack(config, kNow).options.timestamps, echo);
   EXPECT_EQ(record.reset_at(SeqNum{kIss}, kNow).options.timestamps->echo_reply, 0U);
-  EXPECT_TRUE(record.promote(config).is_sack_permitted);
-  EXPECT_TRUE(record.promote(config).timestamps.is_agreed());
+  EXPECT_TRUE(record.promote().is_sack_permitted);
+  EXPECT_TRUE(record.promote().timestamps.is_agreed());
 
   config.timestamps = config.sack = config.window_scaling = false;
   const wire::TcpOptions refused = record_of(syn, config).syn_ack(config, {}, kNow).options;
   EXPECT_FALSE(refused.timestamps || refused.sack_permitted || refused.window_scale);
-  EXPECT_FALSE(record_of(syn, config).promote(config).peer_scale);
+  EXPECT_FALSE(record_of(syn, config).promote().peer_scale);
 }
 
 TEST(SynReceivedRecord, PawsPrecedesTheSequenceCheck) {
@@ -179,7 +179,7 @@ TEST(SynReceivedRecord, ItsSynAckOffersScalingOnlyAsAnAnswer) {
 TEST(SynReceivedRecord, TheAcknowledgmentWrapsAfterTheLastSequenceNumber) {
   const SynReceivedRecord record = record_of(segment_with({.syn = true}, 0xffffffff));
   EXPECT_EQ(record.syn_ack(small_buffer(), {}, kNow).ack.value(), 0U);
-  EXPECT_EQ(record.promote(small_buffer()).rcv_edge.value(), kWindow);
+  EXPECT_EQ(record.promote().rcv_edge.value(), kWindow);
 }
 
 TEST(SynReceivedRecord, ItsBareAckIsScaledWhenBothScale) {
@@ -212,7 +212,7 @@ TEST(SynReceivedRecord, BecomesAPassiveOpen) {
   syn.options.maximum_segment_size = 1000;
   SynReceivedRecord record = record_of(syn);
   record.sent_at = Instant{5s};
-  const PassiveOpen open = record.promote(small_buffer());
+  const PassiveOpen open = record.promote();
   EXPECT_EQ(open.iss.value(), kIss);
   EXPECT_EQ(open.irs.value(), kIrs);
   EXPECT_EQ(open.rcv_edge.value(), kIrs + 1 + kWindow);
@@ -225,7 +225,7 @@ TEST(SynReceivedRecord, BecomesAPassiveOpen) {
 TEST(SynReceivedRecord, ARepeatedSynAckGivesNoRoundTrip) {
   SynReceivedRecord record = record_of(segment_with({.syn = true}, kIrs));
   record.retransmissions = 1;  // Karn's rule
-  EXPECT_FALSE(record.promote(small_buffer()).syn_ack_sent_at);
+  EXPECT_FALSE(record.promote().syn_ack_sent_at);
 }
 
 // --- SYN-RECEIVED --------------------------------------------------------------------------------

@@ -114,6 +114,51 @@ TEST(ReceiveWindow, AProbeOfAClosedWindowIsAnsweredWithAClosedWindow) {
   EXPECT_EQ(host.sent[0].ack.value(), host.their(1000));
 }
 
+// Other connections leave less than a segment to this one. What it announces is a whole one, and it
+// acknowledges each at once: the peer cannot send a second one that would be acknowledged with it.
+TEST(ReceiveWindow, OfTheSmallestShareIsASegmentThatIsAcknowledgedAtOnce) {
+  constexpr std::uint32_t kSegment = 1460;
+  LoneConnection host(with_buffer(10 * kSegment + 700, false));
+  host.environment.window_share = WindowShare(1000);
+  host.establish();
+  std::uint32_t at = 0;
+  const auto segment_arrives = [&] {
+    host.arrive(host.text(at, LoneConnection::pattern(at, kSegment)));
+    at += kSegment;
+    (void)host.read_all();
+  };
+  // What was announced before stays announced, and is not added to.
+  for (int i = 0; i < 9; ++i) segment_arrives();
+  EXPECT_EQ(host.tcp.rcv().wnd(), kSegment + 700);
+  host.forget_sent();
+  // Less than a segment is left of it: a whole one is announced, though the step is a small one.
+  for (int i = 0; i < 10; ++i) {
+    segment_arrives();
+    const auto sent = host.take_sent();
+    ASSERT_FALSE(sent.empty()) << i;
+    EXPECT_EQ(sent.back().ack.value(), host.their(at)) << i;
+    EXPECT_EQ(sent.back().window, kSegment) << i;
+  }
+  // Also when nobody reads, as long as there is room.
+  host.arrive(host.text(at, LoneConnection::pattern(at, kSegment)));
+  const auto sent = host.take_sent();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].window, kSegment);
+}
+
+TEST(ReceiveWindow, OfASmallShareIsWholeSegments) {
+  constexpr std::uint32_t kSegment = 1460;
+  LoneConnection host(with_buffer(10 * kSegment, false));
+  host.environment.window_share = WindowShare(3 * kSegment - 1);
+  host.establish();
+  for (std::uint32_t at = 0; at < 20 * kSegment; at += kSegment) {
+    host.arrive(host.text(at, LoneConnection::pattern(at, kSegment)));
+    (void)host.read_all();
+  }
+  EXPECT_LE(host.tcp.rcv().wnd(), 2 * kSegment);
+  EXPECT_EQ(host.sent.back().window % kSegment, 0U);
+}
+
 TEST(DelayedAck, IsDueAfterTwoFullSegmentsOrFortyMilliseconds) {
   LoneConnection host;
   host.establish();

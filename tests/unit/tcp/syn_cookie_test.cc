@@ -65,8 +65,8 @@ TEST_F(SynCookie, BringsTheRecordBack) {
     EXPECT_EQ(record->iss.value(), cookie(1460, kNow, kTuple, irs));
     EXPECT_EQ(record->peer_window, 333);
     EXPECT_EQ(record->peer_scale, SynReceivedRecord::kNoScale);
-    EXPECT_FALSE(record->promote(config).syn_ack_sent_at) << "the round trip is not known";
-    EXPECT_EQ(record->promote(config).syn_ack_retransmissions, 0);
+    EXPECT_FALSE(record->promote().syn_ack_sent_at) << "the round trip is not known";
+    EXPECT_EQ(record->promote().syn_ack_retransmissions, 0);
   }
 }
 
