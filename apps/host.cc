@@ -51,7 +51,8 @@ std::unique_ptr<tun::TraceFile> make_trace(const LinkOptions& options) {
 // The kernel drops what finds the device's queue full, so all windows together must not be larger
 // than what fits there. Without offload a place holds one segment; with it up to 64 KiB, but a
 // window that is shared by many is filled in smaller pieces. Half is left for
-// acknowledgments and what else comes.
+// acknowledgments and what else comes. What peers acknowledge together takes fewer places, so
+// connections send segments several in a row.
 void fit_receive_windows(const tun::TunDevice& device, Config& config) {
   constexpr std::size_t kHeaderOctets = 52;  // IPv4, TCP, timestamps
   constexpr std::size_t kOctetsInAPlace = std::size_t{16} << 10U;
@@ -61,6 +62,7 @@ void fit_receive_windows(const tun::TunDevice& device, Config& config) {
     config.receive_windows_total_octets = std::max(places, std::size_t{4}) * kOctetsInAPlace;
     return;
   }
+  config.turn_octets = kOctetsInAPlace;
   std::size_t fitting = std::max(places, std::size_t{4}) * segment_octets;
   config.receive_windows_total_octets = fitting;
   // Windows are announced in units that grow with the largest. A unit of eight octets divides a

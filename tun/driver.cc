@@ -26,7 +26,10 @@ namespace {
 
 // Whole batches that are read before any is written: what is written brings acknowledgments, and
 // our acknowledgments text, into a queue that loses what does not fit. As many octets are written
-// then, and as many packets when the queue has run empty.
+// then, and as many packets when the queue has run empty, half as many when it has not. Text in the
+// queue is bounded by the windows (see fit_receive_windows in apps/host.cc), acknowledgments are
+// not: when those of the packets that one turn writes are half of what the next one reads, they
+// never take more places than the text does.
 constexpr std::size_t kMostBatches = 8;
 // While there is work, the other descriptors are looked at so often.
 constexpr Duration kLookAround = std::chrono::milliseconds(1);
@@ -199,7 +202,8 @@ bool Driver::Parts::application() {
 
 bool Driver::Parts::output() {
   now = monotonic_now();
-  const std::size_t most = PacketInput::kBatchPackets * (is_backlogged ? 1 : batches);
+  const std::size_t share = is_backlogged ? std::max(batches / 2, std::size_t{1}) : batches;
+  const std::size_t most = PacketInput::kBatchPackets * share;
   const std::size_t count = leaving.write(most, batches * PacketInput::kBatchOctets, now);
   if (leaving.may_write() == is_waiting_for_room) {
     is_waiting_for_room = !leaving.may_write();

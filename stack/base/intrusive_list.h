@@ -44,6 +44,14 @@ class IntrusiveList {
     head_.previous = &node;
   }
 
+  void push_front(ListNode& node) noexcept {
+    assert(!node.is_listed());
+    node.previous = &head_;
+    node.next = head_.next;
+    head_.next->previous = &node;
+    head_.next = &node;
+  }
+
   // The first node, still listed; nullptr when empty.
   [[nodiscard]] ListNode* front() const noexcept { return empty() ? nullptr : head_.next; }
   // The node behind `node`; nullptr at the end.

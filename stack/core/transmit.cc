@@ -56,7 +56,7 @@ bool Engine::transmit_ready(TxFrame& frame) {
         *connections_.at(static_cast<ReadyNode*>(node)->owner_index).awake;
     if (connection.tcp.poll_transmit(frame, now_)) {
       finish_frame(frame, connection.tcp);
-      ready_.push_back(connection.ready);  // behind the others: they take turns
+      return_to_ready(connection, frame.size());
       if (connection.tcp.next_deadline() < connection.timer.deadline) {
         wheel_.arm(connection.timer, connection.tcp.next_deadline());
       }
@@ -65,9 +65,23 @@ bool Engine::transmit_ready(TxFrame& frame) {
     if (connection.tcp.next_deadline() < connection.timer.deadline) {
       wheel_.arm(connection.timer, connection.tcp.next_deadline());
     }
+    turn_octets_ = 0;
     limit_awake(config_.awake_connections, kLooksAtRest);
   }
   return false;
+}
+
+// A connection that has sent so much goes on in its turn, or stands behind the others. A turn is
+// worth no more than the window that another one's acknowledgment opens in its own: so those that
+// send and those that receive get the same.
+void Engine::return_to_ready(HostedConnection& connection, std::size_t octets) noexcept {
+  turn_octets_ += octets;
+  if (turn_octets_ < std::min(config_.turn_octets, environment_.window_share.octets())) {
+    ready_.push_front(connection.ready);
+    return;
+  }
+  ready_.push_back(connection.ready);
+  turn_octets_ = 0;
 }
 
 // Puts the IP header before a connection's segment. DF is set, so the identification means nothing

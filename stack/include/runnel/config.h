@@ -221,6 +221,10 @@ struct Config {
   // link's queue towards the stack holds, which would lose the rest. 0: no such limit.
   std::size_t receive_windows_total_octets = 0;
 
+  // What a connection sends before it is the next one's turn, in octets of IP packet, where several
+  // have something: what comes together is acknowledged together. 0: one packet.
+  std::size_t turn_octets = 0;
+
   // Each takes some 300 octets, with its entry in the table of endpoints.
   std::size_t maximum_connections = std::size_t{1} << 20U;
   // So many connections are kept as they are, of three kilobytes more each. When there are more,

@@ -81,7 +81,7 @@ TEST_F(DriverBacklog, WhatWaitsIsReadBeforeAnythingIsWritten) {
 }
 
 TEST_F(DriverBacklog, SoMuchAtMost) {
-  EXPECT_EQ(answer(63 + 512 + 40), kBeginning + " 512r 64w 40r 488w");
+  EXPECT_EQ(answer(63 + 512 + 40), kBeginning + " 512r 256w 40r 296w");
 }
 
 }  // namespace
