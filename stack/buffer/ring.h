@@ -24,7 +24,7 @@ namespace runnel::buffer {
 // Nothing throws: what needs memory returns false when there is none, and then has changed nothing.
 //
 // With kInside it has the first block within itself, for so many elements: whoever rarely holds
-// more never needs memory. Such a ring stays where it is.
+// more needs no memory, and no line of the cache of its own for it.
 //
 // INVARIANT: capacity is a power of two; block_ is null exactly when nothing is held, reserved or
 // kept.
@@ -36,10 +36,11 @@ class Ring {
 
  public:
   Ring() noexcept {}  // not defaulted: the block inside is nothing to be set to zero
-  Ring(Ring&& other) noexcept requires(kInside == 0)
-      : block_(std::exchange(other.block_, nullptr)) {}
-  Ring& operator=(Ring&& other) noexcept requires(kInside == 0) {
-    std::swap(block_, other.block_);
+  Ring(Ring&& other) noexcept { take(other); }
+  Ring& operator=(Ring&& other) noexcept {
+    if (this == &other) return *this;
+    clear();
+    take(other);
     return *this;
   }
   Ring(const Ring&) = delete;
@@ -164,6 +165,17 @@ class Ring {
     } else {
       return static_cast<const void*>(block_) == &inside_;
     }
+  }
+
+  // REQUIRES: nothing is held here.
+  void take(Ring& other) noexcept {
+    if (!other.is_inside()) {
+      block_ = std::exchange(other.block_, nullptr);
+      return;
+    }
+    (void)grow(other.count());
+    for (std::size_t i = 0; i < other.count(); ++i) (void)push_back(std::move(other[i]));
+    other.clear();
   }
 
   [[nodiscard]] bool grow(std::size_t elements) noexcept {

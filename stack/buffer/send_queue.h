@@ -102,7 +102,7 @@ class SendQueue {
   // The index of the chunk with `offset` in it. REQUIRES: begin_offset() <= offset < end_offset().
   [[nodiscard]] std::size_t find(std::uint64_t offset) const noexcept;
 
-  Ring<Chunk> chunks_;
+  Ring<Chunk, 1> chunks_;  // a request is one
   std::uint64_t begin_ = 0;
   std::uint64_t end_ = 0;
   std::size_t charged_ = 0;         // for blocks

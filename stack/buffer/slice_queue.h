@@ -80,7 +80,7 @@ class SliceQueue {
   std::size_t fill_behind(Bytes octets) noexcept;
   std::size_t fill_in_front(Bytes octets) noexcept;
 
-  Ring<Slice> slices_;
+  Ring<Slice, 1> slices_;
   std::size_t size_ = 0;
   std::size_t charged_ = 0;  // for blocks
 };

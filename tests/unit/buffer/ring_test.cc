@@ -63,17 +63,34 @@ TEST(Ring, HasItsFirstElementsInside) {
   ring.pop_front();
   ASSERT_TRUE(ring.push_back(std::make_unique<int>(4)));
   EXPECT_EQ(*ring.front(), 4);
-  static_assert(!std::is_move_constructible_v<Ring<Item, 2>>);
+}
+
+template <typename RingOfItems>
+void move_there_and_back(int count) {
+  RingOfItems from;
+  for (int i = 0; i < count; ++i) ASSERT_TRUE(from.push_front(std::make_unique<int>(i)));
+  RingOfItems to(std::move(from));
+  EXPECT_TRUE(from.empty());  // NOLINT(bugprone-use-after-move): documented to be empty
+  ASSERT_EQ(to.count(), static_cast<std::size_t>(count));
+  EXPECT_EQ(*to.back(), 0);
+  ASSERT_TRUE(from.push_back(std::make_unique<int>(77)));  // goes with what it is in
+  from = std::move(to);
+  EXPECT_TRUE(to.empty());  // NOLINT(bugprone-use-after-move)
+  ASSERT_EQ(from.count(), static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    EXPECT_EQ(*from[static_cast<std::size_t>(i)], count - 1 - i);
+  }
+  ASSERT_TRUE(to.push_back(std::make_unique<int>(8)));
+  EXPECT_EQ(*to.front(), 8);
 }
 
 TEST(Ring, MovesItsElementsAlong) {
-  Ring<Item> from;
-  ASSERT_TRUE(from.push_back(std::make_unique<int>(7)));
-  Ring<Item> to(std::move(from));
-  EXPECT_EQ(*to.front(), 7);
-  EXPECT_TRUE(from.empty());  // NOLINT(bugprone-use-after-move): documented to be empty
-  from = std::move(to);
-  EXPECT_EQ(*from.back(), 7);
+  for (const int count : {1, 2, 3, 5}) {
+    move_there_and_back<Ring<Item>>(count);
+    move_there_and_back<Ring<Item, 1>>(count);
+    move_there_and_back<Ring<Item, 2>>(count);
+    move_there_and_back<Ring<Item, 4>>(count);
+  }
 }
 
 template <typename RingOfItems>

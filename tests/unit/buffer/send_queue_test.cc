@@ -20,7 +20,7 @@ std::vector<std::uint8_t> gathered(const SendQueue& queue, std::uint64_t offset,
 }
 
 TEST(SendQueue, IsSmallAndOwnsNothingWhileEmpty) {
-  EXPECT_LE(sizeof(SendQueue), 48U);
+  EXPECT_LE(sizeof(SendQueue), 88U);
   PoolWithBudget p;
   SendQueue queue;
   EXPECT_TRUE(queue.empty());
