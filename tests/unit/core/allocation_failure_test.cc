@@ -17,10 +17,15 @@ std::size_t refused_octets = 0;
 
 }  // namespace
 
-// Not inlined, or the compiler takes free() for the wrong end of what new has begun.
-[[gnu::noinline]] void* operator new(std::size_t octets) {
+// All of those that operator delete may be given what they return: a sanitizer has its own for what
+// is not replaced here. Not inlined, or the compiler takes free() for the wrong end of what new has
+// begun.
+[[gnu::noinline]] void* operator new(std::size_t octets, const std::nothrow_t&) noexcept {
   const bool is_refused = refused_octets != 0 && octets >= refused_octets;
-  void* const memory = is_refused ? nullptr : std::malloc(octets);
+  return is_refused ? nullptr : std::malloc(octets);
+}
+[[gnu::noinline]] void* operator new(std::size_t octets) {
+  void* const memory = ::operator new(octets, std::nothrow);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
