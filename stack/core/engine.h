@@ -238,6 +238,8 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
   void connection_timer(std::uint32_t index);
   void half_open_timer(std::uint32_t index);
   void time_wait_timer(std::uint32_t index);
+  // Has what the end of a TIME-WAIT needs fetched from memory; returns its hash in the demux.
+  [[nodiscard]] std::uint64_t fetch_for_end(std::uint32_t index) const noexcept;
   void pressure_timer(std::uint32_t index);
 
   // --- transmit.cc -----------------------------------------------------------------------------

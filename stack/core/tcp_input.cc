@@ -37,6 +37,10 @@ void Engine::tcp_arrives(const Arrival& arrival) {
     counters_.drop(DropReason::TcpBadChecksum);
     return;
   }
+  const tcp::FourTuple tuple{{destination, view->destination_port()},
+                             {source, view->source_port()}};
+  const std::uint64_t hash = arrival.demux_hash ? *arrival.demux_hash : demux_.hash(tuple);
+  demux_.prefetch(hash);
   tcp::Segment seg = tcp::Segment::from(*view);
   if (seg.options.is_malformed) counters_.drop(DropReason::TcpBadOption);
   seg.block = arrival.block;
@@ -44,9 +48,6 @@ void Engine::tcp_arrives(const Arrival& arrival) {
   seg.segment_count = segment_count(arrival.meta, seg.text.size());
   counters_.tcp_in_segs += seg.segment_count;
 
-  const tcp::FourTuple tuple{{destination, view->destination_port()},
-                             {source, view->source_port()}};
-  const std::uint64_t hash = arrival.demux_hash ? *arrival.demux_hash : demux_.hash(tuple);
   const DemuxHandle handle = look_up(tuple, hash);
   if (handle.kind != Kind::Connection) last_hashed_ = {tuple, hash};
   switch (handle.kind) {

@@ -94,7 +94,19 @@ void Engine::pressure_timer(std::uint32_t index) {
   watch_pressure(owner);
 }
 
+std::uint64_t Engine::fetch_for_end(std::uint32_t index) const noexcept {
+  const Waiting& waiting = time_wait_.at(index);
+  const std::uint32_t next = waiting.links.next;
+  if (next != base::IndexLinks::kNone) __builtin_prefetch(time_wait_.address_of(next));
+  const std::uint64_t hash = demux_.hash(expand(waiting.at));
+  demux_.prefetch(hash);
+  return hash;
+}
+
+// While one record goes, what the end of the next needs is fetched from memory: its place in the
+// demux, and in turn the record behind it.
 void Engine::time_wait_timer(std::uint32_t index) {
+  std::optional<std::uint64_t> hash;  // of the first, where that is known
   for (;;) {
     TimeWaitQueue& queue = time_wait_queues_.at(index);
     const std::uint32_t first = queue.waiting.front();
@@ -104,7 +116,8 @@ void Engine::time_wait_timer(std::uint32_t index) {
     }
     const std::uint32_t next = time_wait_.at(first).links.next;
     const bool is_last = next == base::IndexLinks::kNone;
-    if (!is_last) __builtin_prefetch(time_wait_.address_of(next));
+    if (hash) last_hashed_ = {expand(time_wait_.at(first).at), *hash};
+    if (!is_last) hash = fetch_for_end(next);
     end_time_wait(first, TcpState::Closed);
     if (is_last) return;  // and so the queue is gone
   }
