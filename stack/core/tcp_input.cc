@@ -40,7 +40,7 @@ void Engine::tcp_arrives(const Arrival& arrival) {
   const tcp::FourTuple tuple{{destination, view->destination_port()},
                              {source, view->source_port()}};
   const std::uint64_t hash = arrival.demux_hash ? *arrival.demux_hash : demux_.hash(tuple);
-  demux_.prefetch(hash);
+  demux_.prefetch(hash);  // which comes while the segment is read
   tcp::Segment seg = tcp::Segment::from(*view);
   if (seg.options.is_malformed) counters_.drop(DropReason::TcpBadOption);
   seg.block = arrival.block;
