@@ -202,8 +202,9 @@ class Engine final : public tcp::EventSink, public tcp::SegmentSink {
 
   // --- passive_open.cc -------------------------------------------------------------------------
   void syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, ListenerId id);
-  // What is kept of a SYN, with the options that are agreed upon.
+  // The window of our SYN,ACK, in octets.
   [[nodiscard]] std::uint16_t first_window(const tcp::SynReceivedRecord& record) noexcept;
+  // What is kept of a SYN, with the options that are agreed upon.
   [[nodiscard]] tcp::SynReceivedRecord record_of(const tcp::FourTuple& tuple,
                                                  const tcp::Segment& syn, ListenerId id) const;
   // Returns its index.

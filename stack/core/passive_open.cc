@@ -1,6 +1,7 @@
 // From a SYN for a listener to a connection that waits for accept(): records of half-open
 // connections, SYN cookies in their place, and what gives way under a flood (RFC 4987).
 #include "stack/core/engine.h"
+#include "stack/tcp/handshake.h"
 #include "stack/tcp/reset.h"
 
 namespace runnel::core {
@@ -33,10 +34,9 @@ void Engine::syn_arrives(const tcp::FourTuple& tuple, const tcp::Segment& syn, L
 // link takes super-packets, what the peer may begin with. Whole segments, because what is left over
 // would be a packet too.
 std::uint16_t Engine::first_window(const tcp::SynReceivedRecord& record) noexcept {
-  constexpr std::size_t kTimestampsOctets = 12;
   const tcp::LinkLimits& link = environment_.link;
-  const std::size_t segment = tcp::offered_mss(link.receive_mtu_octets) -
-                              (record.timestamps.is_agreed() ? kTimestampsOctets : 0);
+  const std::size_t segment = tcp::less_options(tcp::offered_mss(link.receive_mtu_octets),
+                                                record.timestamps.option_octets());
   const std::size_t least =
       segment * (link.segmentation_offload ? config_.tcp.initial_window_segments : 2U);
   const std::size_t share =

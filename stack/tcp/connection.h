@@ -354,6 +354,7 @@ class Connection {
   void application_has_read(std::size_t octets, Instant now);
   // The largest window in octets that the other connections leave to this one: see WindowShare.
   [[nodiscard]] std::size_t most_to_announce() const noexcept;
+  // The text of the largest segment that the peer may send, in octets.
   [[nodiscard]] std::uint16_t largest_segment() const noexcept;
   // How much of the receive buffer is not filled with text in order.
   [[nodiscard]] std::size_t free_octets() const noexcept;

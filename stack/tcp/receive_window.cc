@@ -83,10 +83,9 @@ std::size_t Connection::most_to_announce() const noexcept {
   return std::max<std::size_t>(share / segment, 1) * segment;
 }
 
-// What the peer may send at most, by our MSS option.
 std::uint16_t Connection::largest_segment() const noexcept {
-  const std::uint16_t mss = offered_mss(environment_.link.receive_mtu_octets);
-  return timestamps_.is_agreed() ? less_options(mss, Timestamps::kOptionOctets) : mss;
+  return less_options(offered_mss(environment_.link.receive_mtu_octets),
+                      timestamps_.option_octets());
 }
 
 std::size_t Connection::free_octets() const noexcept {

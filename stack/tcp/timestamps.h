@@ -42,6 +42,10 @@ class Timestamps {
   // Both SYNs carry the option; the peer's had TSval `peer_value` and is acknowledged by `ack`.
   void agree(std::uint32_t peer_value, SeqNum ack, Instant now) noexcept;
   [[nodiscard]] bool is_agreed() const noexcept { return is_agreed_; }
+  // What the option takes of every segment of this connection.
+  [[nodiscard]] std::uint16_t option_octets() const noexcept {
+    return is_agreed_ ? kOptionOctets : std::uint16_t{0};
+  }
 
   // --- Sending ---------------------------------------------------------------------------------
   // TSval of a segment that leaves now.
